@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "watch.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#include "identity.h"
+#include "live.h"
+#include "sinks/json.h"
+#include "topology/connection.h"
+
+enum {
+    DRAIN_INTERVAL_NS = 5 * 1000 * 1000, /* 16 MiB of ring hold a quarter of a second of 200,000 requests/s */
+    EDGE_LIMIT = 2000,
+    CONNECTION_LIMIT = 100000
+};
+
+struct watcher {
+    const struct watch_options *options;
+    struct live *live;
+    struct identity *identity;
+    struct edges edges;
+    struct connections *connections;
+    struct agent_stamp stamp;
+    struct window window;
+};
+
+static volatile sig_atomic_t stopping;
+
+static void stop(int signal) {
+    (void)signal;
+    stopping = 1;
+}
+
+static uint64_t now_ns(clockid_t clock) {
+    struct timespec time;
+    clock_gettime(clock, &time);
+    return (uint64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+}
+
+static uint64_t hash_file(const char *path, const char *otherwise) {
+    char text[128] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        close(fd);
+    return length > 0 ? XXH3_64bits(text, length) : XXH3_64bits(otherwise, strlen(otherwise));
+}
+
+static struct edge_end end_of(const struct workload *workload) {
+    static const char *const kinds[] = {
+        [WORKLOAD_PROCESS] = "process", [WORKLOAD_SERVICE] = "service", [WORKLOAD_CONTAINER] = "container",
+        [WORKLOAD_POD] = "pod",         [WORKLOAD_ADDRESS] = "address", [WORKLOAD_GROUP] = "group",
+    };
+    return (struct edge_end){
+        .id = workload->id, .name = workload->name, .kind = kinds[workload->kind], .executable = workload->executable};
+}
+
+static struct edge_end name_owner(void *context, const struct record_owner *record, const char *command) {
+    struct owner owner = {.tgid = record->tgid, .start_time_ns = record->start_time, .cgroup_id = record->cgroup_id};
+    memcpy(owner.comm, command, sizeof(owner.comm));
+    return end_of(identity_resolve(context, &owner));
+}
+
+static struct edge_end name_server(void *context, const uint8_t *address, int family, uint16_t port) {
+    return end_of(identity_server_address(context, address, family, port));
+}
+
+static struct edge_end name_client(void *context, const uint8_t *address, int family) {
+    return end_of(identity_client_address(context, address, family));
+}
+
+static void on_exec(struct watcher *watcher, const struct record_exec *exec) {
+    identity_saw_exec(watcher->identity, exec->tgid, exec->start_time, exec->executable, exec->arguments,
+                      exec->arguments_length);
+}
+
+static void on_cgroup(struct watcher *watcher, const struct record_cgroup *cgroup) {
+    identity_saw_cgroup(watcher->identity, cgroup->id, cgroup->path);
+}
+
+static void on_record(void *context, const void *record, size_t size) {
+    struct watcher *watcher = context;
+    uint32_t kind;
+    (void)size;
+    memcpy(&kind, record, sizeof(kind));
+    switch ((enum record_kind)kind) {
+    case RECORD_DATA:
+        connections_data(watcher->connections, record, (const uint8_t *)record + sizeof(struct record_data));
+        break;
+    case RECORD_OPENED:
+        connections_opened(watcher->connections, record);
+        break;
+    case RECORD_CLOSED:
+        connections_closed(watcher->connections, record);
+        break;
+    case RECORD_TURNS:
+        connections_turns(watcher->connections, record);
+        break;
+    case RECORD_FAILED:
+        connections_failed(watcher->connections, record);
+        break;
+    case RECORD_EXEC:
+        on_exec(watcher, record);
+        break;
+    case RECORD_CGROUP:
+        on_cgroup(watcher, record);
+        break;
+    }
+}
+
+static void write_edge(void *context, const struct edge *edge) {
+    struct watcher *watcher = context;
+    json_edge(watcher->options->output, &watcher->stamp, &watcher->window, edge);
+}
+
+static void write_window(struct watcher *watcher) {
+    const struct connection_losses *losses = connections_losses(watcher->connections);
+    struct counter counters[COUNTER_KINDS + 8] = {
+        {"lost_calls", losses->lost_calls},         {"connections_refused", losses->connections_refused},
+        {"unknown_socket", losses->unknown_socket}, {"bytes_missing", losses->bytes_missing},
+        {"memory_refused", losses->memory},         {"calls_dropped", losses->calls_dropped},
+        {"edges_refused", watcher->edges.refused},  {"names_overflowed", identity_overflowed(watcher->identity)},
+    };
+    uint64_t kernel[COUNTER_KINDS];
+    live_counters(watcher->live, kernel);
+    for (int i = 0; i < COUNTER_KINDS; i++)
+        counters[8 + i] = (struct counter){live_counter_name(i), kernel[i]};
+    edges_flush(&watcher->edges, write_edge, watcher);
+    json_agent(watcher->options->output, &watcher->stamp, &watcher->window, counters, COUNTER_KINDS + 8);
+    fflush(watcher->options->output);
+}
+
+/* The window that holds `time`. */
+static void open_window(struct watcher *watcher, uint64_t time) {
+    watcher->window.length = watcher->options->window_ns;
+    watcher->window.start = time - time % watcher->options->window_ns;
+}
+
+static void run(struct watcher *watcher) {
+    uint64_t began = now_ns(CLOCK_MONOTONIC);
+    struct timespec pause = {.tv_nsec = DRAIN_INTERVAL_NS};
+    open_window(watcher, now_ns(CLOCK_REALTIME));
+    while (!stopping) {
+        live_drain(watcher->live, on_record, watcher);
+        uint64_t now = now_ns(CLOCK_REALTIME);
+        if (now >= watcher->window.start + watcher->window.length || now < watcher->window.start) {
+            write_window(watcher);
+            open_window(watcher, now);
+        }
+        if (watcher->options->duration_ns && now_ns(CLOCK_MONOTONIC) - began >= watcher->options->duration_ns)
+            break;
+        nanosleep(&pause, NULL);
+    }
+    while (live_drain(watcher->live, on_record, watcher))
+        ;
+    write_window(watcher);
+}
+
+static void say_ready(const struct watch_options *options) {
+    if (options->ready_fd < 0) {
+        fprintf(stderr, "weft: watching\n");
+        return;
+    }
+    if (write(options->ready_fd, "ready\n", 6) != 6)
+        fprintf(stderr, "weft: --ready-fd %d: %s\n", options->ready_fd, strerror(errno));
+    close(options->ready_fd);
+}
+
+static int start(struct watcher *watcher) {
+    char error[256] = "";
+    struct identity_options names = {0};
+    struct live_options live = {watcher->options->ring_bytes, watcher->options->only_this_netns};
+    if (live_new(&live, &watcher->live, error, sizeof(error)) < 0) {
+        fprintf(stderr, "weft: %s\n", error);
+        return -1;
+    }
+    if (identity_new(&names, &watcher->identity) < 0) {
+        fprintf(stderr, "weft: out of memory\n");
+        return -1;
+    }
+    identity_warning(watcher->identity, error, sizeof(error));
+    if (error[0])
+        fprintf(stderr, "weft: %s\n", error);
+    edges_init(&watcher->edges, EDGE_LIMIT);
+    struct connection_options options = {
+        .namer = {watcher->identity, name_owner, name_server, name_client},
+        .edges = &watcher->edges,
+        .limit = CONNECTION_LIMIT,
+    };
+    return connections_new(&options, &watcher->connections);
+}
+
+int watch(const struct watch_options *options) {
+    struct watcher watcher = {.options = options};
+    gethostname(watcher.stamp.host, sizeof(watcher.stamp.host) - 1);
+    watcher.stamp.id = hash_file("/etc/machine-id", watcher.stamp.host);
+    watcher.stamp.boot = now_ns(CLOCK_REALTIME) ^ watcher.stamp.id;
+    signal(SIGTERM, stop);
+    signal(SIGINT, stop);
+    signal(SIGPIPE, SIG_IGN);
+    int result = start(&watcher);
+    if (!result) {
+        say_ready(options);
+        run(&watcher);
+    }
+    connections_free(watcher.connections);
+    edges_done(&watcher.edges);
+    identity_free(watcher.identity);
+    live_free(watcher.live);
+    return result ? 1 : 0;
+}

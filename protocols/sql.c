@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "protocols/sql.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+struct scanner {
+    const char *text;
+    size_t length;
+    size_t at;
+};
+
+static bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r') || c == '\0';
+}
+
+static bool is_digit(char c) {
+    return c >= '0' && c <= '9';
+}
+
+static bool is_letter(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (unsigned char)c >= 0x80;
+}
+
+static char peek(const struct scanner *scanner, size_t ahead) {
+    return ahead < scanner->length - scanner->at ? scanner->text[scanner->at + ahead] : '\0';
+}
+
+static bool at_end(const struct scanner *scanner) {
+    return scanner->at >= scanner->length;
+}
+
+/* Block comments nest in PostgreSQL. */
+static void skip_block_comment(struct scanner *scanner) {
+    size_t depth = 0;
+    while (!at_end(scanner)) {
+        size_t step = 1;
+        if (peek(scanner, 0) == '/' && peek(scanner, 1) == '*') {
+            depth++;
+            step = 2;
+        } else if (peek(scanner, 0) == '*' && peek(scanner, 1) == '/') {
+            depth--;
+            step = 2;
+        }
+        scanner->at += step;
+        if (depth == 0)
+            return;
+    }
+}
+
+/* Whitespace and comments; true when there was any. */
+static bool skip_blank(struct scanner *scanner) {
+    size_t start = scanner->at;
+    while (!at_end(scanner)) {
+        char c = peek(scanner, 0);
+        if (is_space(c)) {
+            scanner->at++;
+        } else if (c == '-' && peek(scanner, 1) == '-') {
+            while (!at_end(scanner) && peek(scanner, 0) != '\n' && peek(scanner, 0) != '\r')
+                scanner->at++;
+        } else if (c == '/' && peek(scanner, 1) == '*') {
+            skip_block_comment(scanner);
+        } else {
+            break;
+        }
+    }
+    return scanner->at > start;
+}
+
+/* Past a quoted run that starts at the scanner; a doubled quote does not end it. */
+static void skip_quoted(struct scanner *scanner, char quote, bool escapes) {
+    scanner->at++;
+    while (!at_end(scanner)) {
+        char c = peek(scanner, 0);
+        if (escapes && c == '\\') {
+            scanner->at++;
+        } else if (c == quote) {
+            if (peek(scanner, 1) != quote) {
+                scanner->at++;
+                return;
+            }
+            scanner->at++;
+        }
+        if (!at_end(scanner))
+            scanner->at++;
+    }
+}
+
+/* $tag$ ... $tag$; false (nothing skipped) when no such thing starts here. */
+static bool skip_dollar(struct scanner *scanner) {
+    size_t tag = 1;
+    if (is_digit(peek(scanner, 1)))
+        return false;
+    while (is_letter(peek(scanner, tag)) || is_digit(peek(scanner, tag)))
+        tag++;
+    if (peek(scanner, tag) != '$')
+        return false;
+    tag++;
+    const char *mark = scanner->text + scanner->at;
+    scanner->at += tag;
+    while (scanner->length - scanner->at >= tag) {
+        const char *next = memchr(scanner->text + scanner->at, '$', scanner->length - scanner->at - tag + 1);
+        if (next == NULL)
+            break;
+        scanner->at = (size_t)(next - scanner->text);
+        if (memcmp(next, mark, tag) == 0) {
+            scanner->at += tag;
+            return true;
+        }
+        scanner->at++;
+    }
+    scanner->at = scanner->length;
+    return true;
+}
+
+static void skip_number(struct scanner *scanner) {
+    while (!at_end(scanner)) {
+        char c = peek(scanner, 0);
+        bool exponent = c == 'e' || c == 'E';
+        if (!is_digit(c) && !is_letter(c) && c != '.')
+            return;
+        scanner->at++;
+        if (exponent && (peek(scanner, 0) == '+' || peek(scanner, 0) == '-') && is_digit(peek(scanner, 1)))
+            scanner->at++;
+    }
+}
+
+/* E'..', B'..', X'..', N'..' and U&'..': the length of what stands before the quote. */
+static size_t literal_prefix(const struct scanner *scanner) {
+    char c = peek(scanner, 0);
+    if (c == '\'')
+        return 0;
+    if (c != '\0' && strchr("eEbBxXnN", c) != NULL && peek(scanner, 1) == '\'')
+        return 1;
+    if ((c == 'u' || c == 'U') && peek(scanner, 1) == '&' && peek(scanner, 2) == '\'')
+        return 2;
+    return SIZE_MAX;
+}
+
+static bool skip_literal(struct scanner *scanner) {
+    char c = peek(scanner, 0);
+    size_t prefix = literal_prefix(scanner);
+    if (prefix != SIZE_MAX) {
+        scanner->at += prefix;
+        skip_quoted(scanner, '\'', c == 'e' || c == 'E');
+        return true;
+    }
+    if (is_digit(c) || (c == '.' && is_digit(peek(scanner, 1)))) {
+        skip_number(scanner);
+        return true;
+    }
+    return c == '$' && skip_dollar(scanner);
+}
+
+/* Moves past one token that is shown as it is written. */
+static void skip_token(struct scanner *scanner) {
+    char c = peek(scanner, 0);
+    if (c == '"') {
+        skip_quoted(scanner, '"', false);
+    } else if (is_letter(c) || c == '$') {
+        do
+            scanner->at++;
+        while (!at_end(scanner) &&
+               (is_letter(peek(scanner, 0)) || is_digit(peek(scanner, 0)) || peek(scanner, 0) == '$'));
+    } else {
+        scanner->at++;
+    }
+}
+
+size_t sql_normalise(const char *text, size_t length, char *out, size_t capacity) {
+    struct scanner scanner = {text, length, 0};
+    size_t written = 0;
+    skip_blank(&scanner);
+    while (!at_end(&scanner) && written < capacity) {
+        size_t start = scanner.at;
+        if (skip_literal(&scanner)) {
+            out[written++] = '?';
+        } else {
+            skip_token(&scanner);
+            for (size_t i = start; i < scanner.at && written < capacity; i++)
+                out[written++] = is_space(text[i]) ? ' ' : text[i];
+        }
+        if (skip_blank(&scanner) && !at_end(&scanner) && written < capacity)
+            out[written++] = ' ';
+    }
+    while (written > 0 && (out[written - 1] == ';' || out[written - 1] == ' '))
+        written--;
+    return written;
+}
+
+size_t sql_keyword(const char *text, size_t length, char *out, size_t capacity) {
+    struct scanner scanner = {text, length, 0};
+    size_t written = 0;
+    while (skip_blank(&scanner) || (!at_end(&scanner) && (peek(&scanner, 0) == '(' || peek(&scanner, 0) == ';'))) {
+        if (!at_end(&scanner) && (peek(&scanner, 0) == '(' || peek(&scanner, 0) == ';'))
+            scanner.at++;
+    }
+    while (!at_end(&scanner) && written < capacity) {
+        char c = peek(&scanner, 0);
+        if (!is_letter(c) || (unsigned char)c >= 0x80)
+            break;
+        out[written++] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+        scanner.at++;
+    }
+    return written;
+}

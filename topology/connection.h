@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Connections -> calls -> edges.
+ *
+ * A connection has up to two ends on this host, joined by the pair of initial sequence numbers; whichever end shows
+ * bytes first is parsed, the other gives its owner and its times. Bytes reach the protocol in stream order with gaps
+ * made explicit: both directions' offsets stand on every record, so what was not copied is known to the byte.
+ *
+ * connections_new -> connections_opened / _data / _turns / _closed / _failed as the source yields them, in its order ->
+ * connections_tick now and then (timeouts) -> connections_free. One worker thread owns it; nothing is locked.
+ * Memory is bounded by the limits in the options; what is refused is counted in `struct connection_losses`.
+ */
+#ifndef WEFT_TOPOLOGY_CONNECTION_H
+#define WEFT_TOPOLOGY_CONNECTION_H
+
+#include "bpf/record.h"
+#include "edge.h"
+
+/* How this module learns names; called once per connection end, never per call. */
+struct namer {
+    void *context;
+    struct edge_end (*owner)(void *context, const struct record_owner *owner, const char *command);
+    struct edge_end (*server)(void *context, const uint8_t *address, int family, uint16_t port);
+    struct edge_end (*client)(void *context, const uint8_t *address, int family);
+};
+
+struct connection_options {
+    struct namer namer;
+    struct edges *edges;
+    size_t limit;             /* connections held at once */
+    uint64_t call_timeout_ns; /* an unanswered call is a timeout after this */
+};
+
+struct connection_losses {
+    uint64_t connections_refused; /* beyond the limit */
+    uint64_t unknown_socket;      /* records of sockets whose opening was not seen */
+    uint64_t bytes_missing;       /* not copied or lost, and not covered by a skip */
+    uint64_t lost_calls;          /* reported by the kernel; also on their edges */
+    uint64_t memory;              /* allocations refused */
+    uint64_t calls_dropped;       /* more unanswered requests on one connection than are kept */
+};
+
+struct connections;
+int connections_new(const struct connection_options *options, struct connections **ret_connections);
+void connections_free(struct connections *connections);
+
+void connections_opened(struct connections *connections, const struct record_opened *record);
+void connections_data(struct connections *connections, const struct record_data *record, const uint8_t *bytes);
+void connections_turns(struct connections *connections, const struct record_turns *record);
+void connections_closed(struct connections *connections, const struct record_closed *record);
+void connections_failed(struct connections *connections, const struct record_opened *record);
+
+const struct connection_losses *connections_losses(const struct connections *connections);
+
+#endif
