@@ -1,0 +1,23 @@
+# SPDX-License-Identifier: Apache-2.0
+"""wrk keeps nginx and both of its ends as busy as the machine allows; nginx's own counter is the truth."""
+import subprocess
+import urllib.request
+
+
+def requests_served(port):
+    text = urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=10).read().decode()
+    return int(text.splitlines()[2].split()[2])
+
+
+def test_at_saturation_every_request_is_in_its_edge_and_none_is_lost(agent, nginx):
+    weft = agent()
+    before = requests_served(nginx.port)
+    subprocess.run(["wrk", "-t1", "-c32", "-d3", f"http://127.0.0.1:{nginx.port}/"], check=True, capture_output=True)
+    after = requests_served(nginx.port)
+    records = weft.stop()
+    wrk = [e for e in records.edges(port=nginx.port) if e["client"]["name"] == "wrk"]
+    # The second reading of the counter counts itself.
+    assert sum(e["calls"] for e in wrk) == after - before - 1
+    assert sum(e["lost"] for e in wrk) == 0
+    assert all(e["observed_at"] == "both" for e in wrk)
+    assert records.counters["ring_full_data"] == 0
