@@ -125,8 +125,8 @@ void json_edge(FILE *out, struct agent_stamp *stamp, const struct window *window
             proofs[edge->proof < 4 ? edge->proof : 0]);
     fprintf(out,
             ",\"calls\":%" PRIu64 ",\"errors\":{\"client_error\":%" PRIu64 ",\"server_error\":%" PRIu64
-            ",\"no_response\":%" PRIu64 "},\"waiting\":%" PRIu64 ",\"lost\":%" PRIu64,
-            w->calls, w->client_error, w->server_error, w->no_response, w->waiting, w->lost);
+            ",\"timeout\":%" PRIu64 ",\"no_response\":%" PRIu64 "},\"waiting\":%" PRIu64 ",\"lost\":%" PRIu64,
+            w->calls, w->client_error, w->server_error, w->timeout, w->no_response, w->waiting, w->lost);
     histogram(out, "duration", &w->duration);
     histogram(out, "client_duration", &w->client_duration);
     fprintf(out,

@@ -9,24 +9,26 @@
 #include <xxhash.h>
 
 enum {
-    BUFFER_LIMIT = 16384,   /* bytes a parser may leave unconsumed in one direction */
-    PENDING_LIMIT = 4096,   /* bytes kept per direction while the protocol is unknown */
-    UNKNOWN_RECORDS = 16,   /* after these the connection is opaque */
-    CALLS_OUTSTANDING = 256 /* unanswered requests kept per connection */
+    BUFFER_LIMIT = 16384,    /* bytes a parser may leave unconsumed in one direction */
+    PENDING_LIMIT = 4096,    /* bytes kept per direction while the protocol is unknown */
+    UNKNOWN_RECORDS = 16,    /* after these the connection is opaque */
+    CALLS_OUTSTANDING = 256, /* unanswered requests kept per connection */
+    SERVERS_KNOWN = 16384    /* addresses whose listener is remembered */
 };
 
 struct call {
     uint64_t id, start;
     enum message_status status;
     unsigned flags;
-    bool answered;
+    bool answered, timed_out;
     char operation[16], endpoint[ENDPOINT_LENGTH];
 };
 
 struct stream {
-    uint64_t next;  /* offset of the next byte to be seen */
-    uint64_t skip;  /* bytes the parser need not see */
-    uint64_t began; /* time of the first byte in the buffer */
+    uint64_t next;    /* offset of the next byte to be seen */
+    uint64_t counted; /* bytes up to here are in an edge, or from before this agent */
+    uint64_t skip;    /* bytes the parser need not see */
+    uint64_t began;   /* time of the first byte in the buffer */
     uint8_t *buffer;
     size_t length;
     bool known, lost; /* an offset was seen; framing is lost until the next turn */
@@ -45,7 +47,8 @@ struct connection {
     struct end client, server;
     uint8_t family, client_address[16], server_address[16], proof;
     uint16_t server_port;
-    bool opaque, counted;
+    bool opaque, open_counted, connect_counted;
+    uint32_t netns; /* of an end that is here */
     uint32_t lost, records;
     const struct protocol *protocol;
     uint64_t state[512 / 8];
@@ -58,6 +61,7 @@ struct connection {
 struct connections {
     struct connection_options options;
     struct table by_cookie, by_isn;
+    struct table servers; /* what was last known to listen at an address and port */
     struct connection_losses losses;
 };
 
@@ -67,6 +71,7 @@ int connections_new(const struct connection_options *options, struct connections
         return -12;
     all->options = *options;
     all->by_cookie.limit = options->limit * 2;
+    all->servers.limit = SERVERS_KNOWN;
     *ret_connections = all;
     return 0;
 }
@@ -78,10 +83,45 @@ const struct connection_losses *connections_losses(const struct connections *con
 /* ---- edges ---- */
 
 static void count_open(struct connection *c, int by) {
-    if (c->edge && by > 0 && !c->counted)
-        c->edge->open_connections++, c->counted = true;
-    else if (c->edge && by < 0 && c->counted)
-        c->edge->open_connections--, c->counted = false;
+    if (c->edge && by > 0 && !c->open_counted)
+        c->edge->open_connections++, c->open_counted = true;
+    else if (c->edge && by < 0 && c->open_counted)
+        c->edge->open_connections--, c->open_counted = false;
+}
+
+/* What listens at an address: so that a refused connect turns the edge red that the answered ones made. */
+struct known_server {
+    struct edge_end end;
+    enum protocol_id protocol;
+};
+
+static uint64_t address_key(const uint8_t *address, uint8_t family, uint16_t port, uint32_t netns) {
+    static const uint8_t loopback6[16] = {[15] = 1};
+    struct {
+        uint8_t address[16];
+        uint32_t port, netns;
+    } key = {.port = port};
+    bool loopback = family == 4 ? address[0] == 127 : !memcmp(address, loopback6, 16);
+    memcpy(key.address, address, family == 4 ? 4 : 16);
+    key.netns = loopback ? netns : 0;
+    uint64_t hash = XXH3_64bits(&key, sizeof(key));
+    return hash ? hash : 1;
+}
+
+static void remember_server(struct connection *c, const struct edge_end *end) {
+    struct table *servers = &c->all->servers;
+    uint64_t key = address_key(c->server_address, c->family, c->server_port, c->netns);
+    struct known_server *known = table_get(servers, key);
+    if (!known) {
+        known = calloc(1, sizeof(*known));
+        if (!known || table_put(servers, key, known)) {
+            free(known);
+            c->all->losses.servers_forgotten++;
+            return;
+        }
+    }
+    known->end = *end;
+    known->protocol = c->protocol ? c->protocol->id : known->protocol;
 }
 
 /* The edge of this connection's verdict; asked anew when the verdict or an end changes. */
@@ -99,6 +139,8 @@ static struct edge *edge_of(struct connection *c) {
     like.client = like.client_here ? c->client.owner : namer->client(namer->context, c->client_address, c->family);
     like.server = like.server_here ? c->server.owner
                                    : namer->server(namer->context, c->server_address, c->family, c->server_port);
+    if (like.server_here || c->protocol)
+        remember_server(c, &like.server);
     c->edge = edges_get(c->all->options.edges, &like);
     return c->edge;
 }
@@ -106,6 +148,21 @@ static struct edge *edge_of(struct connection *c) {
 static void forget_edge(struct connection *c) {
     count_open(c, -1);
     c->edge = NULL;
+}
+
+/* Bytes and the connect go to the edge as soon as there is a verdict, and at the latest when the connection ends. */
+static void account(struct connection *c) {
+    struct edge *edge = edge_of(c);
+    if (!edge)
+        return;
+    struct stream *request = &c->streams[DIRECTION_REQUEST], *response = &c->streams[DIRECTION_RESPONSE];
+    edge->window.request_bytes += request->next - request->counted;
+    edge->window.response_bytes += response->next - response->counted;
+    request->counted = request->next;
+    response->counted = response->next;
+    if (!c->connect_counted)
+        edge->window.connects++;
+    c->connect_counted = true;
 }
 
 /* ---- calls ---- */
@@ -129,7 +186,7 @@ static void drop_calls(struct connection *c) {
 
 static void complete(struct connection *c, const struct call *call, uint64_t end) {
     struct edge *edge = edge_of(c);
-    if (!edge)
+    if (!edge || call->timed_out)
         return;
     if (call->flags & MESSAGE_WAITING) {
         edge->window.waiting++;
@@ -163,7 +220,7 @@ static void begin_request(struct connection *c, const struct message *message, u
     call->start = time;
     call->flags = message->flags;
     call->status = STATUS_UNKNOWN;
-    call->answered = false;
+    call->answered = call->timed_out = false;
     copy_slice(call->operation, sizeof(call->operation), message->operation);
     copy_slice(call->endpoint, sizeof(call->endpoint),
                message->endpoint.length ? message->endpoint : message->operation);
@@ -306,6 +363,8 @@ static void feed(struct connection *c, enum direction direction, const uint8_t *
 static void advance(struct connection *c, enum direction direction, uint64_t offset, uint64_t time) {
     struct stream *stream = &c->streams[direction];
     if (!stream->known || offset <= stream->next) {
+        if (!stream->known && c->connect_counted)
+            stream->counted = offset; /* found open: what went before is not ours to count */
         stream->next = stream->known ? stream->next : offset;
         stream->known = true;
         return;
@@ -397,6 +456,8 @@ static struct connection *connection_new(struct connections *all, const struct r
     c->isn = record->isn;
     c->family = record->family == 2 ? 4 : 6;
     c->proof = record->proof;
+    c->netns = record->owner.netns;
+    c->connect_counted = record->proof == PROOF_LISTEN;
     c->response_call = UINT32_MAX;
     memcpy(c->client_address, client ? record->local_address : record->remote_address, 16);
     memcpy(c->server_address, client ? record->remote_address : record->local_address, 16);
@@ -475,6 +536,8 @@ void connections_data(struct connections *all, const struct record_data *record,
     stream->next = record->offset + record->captured;
     count_open(c, edge_of(c) ? 1 : 0);
     advance(c, direction, record->offset + record->length, record->time);
+    if (c->protocol || c->opaque)
+        account(c);
 }
 
 void connections_turns(struct connections *all, const struct record_turns *record) {
@@ -498,14 +561,12 @@ static void settle(struct connection *c, const struct record_closed *record, boo
     if (!edge)
         return;
     for (uint32_t i = 0; i < c->call_count; i++)
-        if (!(call_at(c, i)->flags & MESSAGE_WAITING)) {
+        if (!(call_at(c, i)->flags & MESSAGE_WAITING) && !call_at(c, i)->timed_out) {
             edge->window.calls++;
             edge->window.no_response++;
         }
     drop_calls(c);
-    edge->window.connects++;
-    edge->window.request_bytes += client ? record->bytes_sent : record->bytes_received;
-    edge->window.response_bytes += client ? record->bytes_received : record->bytes_sent;
+    account(c);
 }
 
 void connections_closed(struct connections *all, const struct record_closed *record) {
@@ -534,10 +595,37 @@ void connections_failed(struct connections *all, const struct record_opened *rec
                         .proof = record->proof};
     memcpy(like.address, record->remote_address, 16);
     like.client = namer->owner(namer->context, &record->owner, record->command);
-    like.server = namer->server(namer->context, record->remote_address, like.family, record->remote_port);
+    struct known_server *known = table_get(
+        &all->servers, address_key(record->remote_address, like.family, record->remote_port, record->owner.netns));
+    if (known) {
+        like.server = known->end;
+        like.protocol = known->protocol;
+    } else {
+        like.server = namer->server(namer->context, record->remote_address, like.family, record->remote_port);
+    }
     struct edge *edge = edges_get(all->options.edges, &like);
     if (edge)
         edge_add_failure(edge, record->error);
+}
+
+static void time_out_calls(struct connection *c, uint64_t now, uint64_t limit) {
+    for (uint32_t i = 0; i < c->call_count; i++) {
+        struct call *call = call_at(c, i);
+        struct edge *edge = edge_of(c);
+        if (!edge || call->timed_out || call->answered || (call->flags & MESSAGE_WAITING) || call->start + limit > now)
+            continue;
+        call->timed_out = true;
+        edge->window.calls++;
+        edge->window.timeout++;
+    }
+}
+
+void connections_tick(struct connections *all, uint64_t now) {
+    for (size_t i = 0; i < all->by_cookie.capacity; i++) {
+        struct connection *c = all->by_cookie.slots[i].value;
+        if (c && c->call_count)
+            time_out_calls(c, now, all->options.call_timeout_ns);
+    }
 }
 
 void connections_free(struct connections *all) {
@@ -551,6 +639,9 @@ void connections_free(struct connections *all) {
         if (!other || !table_get(&all->by_cookie, other) || other > all->by_cookie.slots[i].key)
             connection_free(c);
     }
+    for (size_t i = 0; i < all->servers.capacity; i++)
+        free(all->servers.slots[i].value);
+    table_done(&all->servers);
     table_done(&all->by_cookie);
     table_done(&all->by_isn);
     free(all);

@@ -37,6 +37,7 @@ struct connection_losses {
     uint64_t bytes_missing;       /* not copied or lost, and not covered by a skip */
     uint64_t lost_calls;          /* reported by the kernel; also on their edges */
     uint64_t memory;              /* allocations refused */
+    uint64_t servers_forgotten;   /* listeners not remembered: their failed connects make an edge of their own */
     uint64_t calls_dropped;       /* more unanswered requests on one connection than are kept */
 };
 
@@ -49,6 +50,9 @@ void connections_data(struct connections *connections, const struct record_data 
 void connections_turns(struct connections *connections, const struct record_turns *record);
 void connections_closed(struct connections *connections, const struct record_closed *record);
 void connections_failed(struct connections *connections, const struct record_opened *record);
+
+/* Counts calls unanswered for longer than the limit as timeouts; `now` is CLOCK_MONOTONIC ns. Once a window. */
+void connections_tick(struct connections *connections, uint64_t now);
 
 const struct connection_losses *connections_losses(const struct connections *connections);
 

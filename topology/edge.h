@@ -33,7 +33,7 @@ struct errno_count {
 
 /* What one window holds. Counts only; every record is a delta. */
 struct edge_window {
-    uint64_t calls, client_error, server_error, no_response, waiting, lost;
+    uint64_t calls, client_error, server_error, timeout, no_response, waiting, lost;
     uint64_t request_bytes, response_bytes, connects;
     struct errno_count failures[ERRNO_LIMIT];
     struct histogram duration, client_duration;    /* server's and client's; ns */

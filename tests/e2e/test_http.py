@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """nginx and ab: what the edges say against what was sent."""
+import http.client
 import subprocess
 
 import pytest
@@ -40,3 +41,30 @@ def test_a_refused_connect_is_counted_with_its_errno(agent):
     records = weft.stop()
     assert [e["connect_failures"] for e in records.edges(port=9)] == [{"ECONNREFUSED": 1}]
     assert records.edges(port=9)[0]["client"]["name"] == "curl"
+
+
+def test_a_stopped_server_turns_its_own_edge_red(agent, nginx):
+    weft = agent()
+    ab(nginx.port, "/", 100)
+    subprocess.run(["ab", "-q", "-n", "1", f"http://127.0.0.1:{nginx.port}/"], check=True, capture_output=True)
+    nginx.stop()
+    refused = subprocess.run(["ab", "-q", "-n", "1", f"http://127.0.0.1:{nginx.port}/"], capture_output=True, text=True)
+    assert "Connection refused" in refused.stderr
+    edges = weft.stop().edges(port=nginx.port)
+    red = [e for e in edges if "connect_failures" in e]
+    assert [e["connect_failures"] for e in red] == [{"ECONNREFUSED": 1}]
+    assert {e["edge_id"] for e in edges if e["calls"]} == {red[0]["edge_id"]}
+
+
+def test_bytes_of_an_open_connection_are_counted_before_it_closes(agent, nginx):
+    weft = agent()
+    connection = http.client.HTTPConnection("127.0.0.1", nginx.port)
+    for _ in range(3):
+        connection.request("GET", "/")
+        connection.getresponse().read()
+    edges = weft.stop().edges(port=nginx.port)
+    assert sum(e["calls"] for e in edges) == 3
+    assert sum(e["connects"] for e in edges) == 1
+    assert edges[-1]["open_connections"] == 1
+    assert sum(e["bytes"]["request"] for e in edges) > 3 * 30
+    assert sum(e["bytes"]["response"] for e in edges) > 3 * 100
