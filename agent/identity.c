@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "agent/identity.h"
+#include "agent/hierarchy.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -678,6 +679,10 @@ uint64_t identity_overflowed(struct identity *identity) {
 
 /* ---- life ---- */
 
+static void found_cgroup(void *context, uint64_t id, const char *path) {
+    identity_saw_cgroup(context, id, path);
+}
+
 int identity_new(const struct identity_options *options, struct identity **ret_identity) {
     struct identity *identity = calloc(1, sizeof *identity);
     if (!identity)
@@ -697,6 +702,7 @@ int identity_new(const struct identity_options *options, struct identity **ret_i
     }
     identity->other = (struct workload){.kind = WORKLOAD_GROUP, .name = "other"};
     identity->other.id = workload_id(identity, WORKLOAD_GROUP, "", "other");
+    hierarchy_walk(found_cgroup, identity);
     start_docker(identity, options->docker_socket ? options->docker_socket : "/var/run/docker.sock");
     *ret_identity = identity;
     return 0;

@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "hierarchy.h"
 #include "sock.skel.h"
 
 /* The programs, and what each is for: the table behind `weft check`. */
@@ -58,37 +59,6 @@ const struct live_program *live_programs(const struct live *live, size_t *ret_co
     return live->programs;
 }
 
-/* Where cgroup v2 is mounted: the root, or `unified` on hybrid hosts; -1 when it is nowhere. */
-static int open_cgroup2(void) {
-    char line[1024], path[512];
-    int fd = -1;
-    FILE *mounts = fopen("/proc/self/mountinfo", "re");
-    while (mounts && fd < 0 && fgets(line, sizeof(line), mounts))
-        if (strstr(line, " - cgroup2 ") && sscanf(line, "%*s %*s %*s %*s %511s", path) == 1)
-            fd = open(path, O_DIRECTORY | O_CLOEXEC);
-    if (mounts)
-        fclose(mounts);
-    return fd;
-}
-
-/* Containers are named by the v2 hierarchy, except where v1 controllers still hold them: then by the pids controller.
- */
-static int naming_subsystem(void) {
-    char line[256], name[64];
-    int index = -1, hierarchy, row = 0;
-    FILE *file = fopen("/proc/cgroups", "re");
-    while (file && fgets(line, sizeof(line), file)) {
-        if (sscanf(line, "%63s %d", name, &hierarchy) != 2 || name[0] == '#')
-            continue;
-        if (!strcmp(name, "pids") && hierarchy)
-            index = row;
-        row++;
-    }
-    if (file)
-        fclose(file);
-    return index;
-}
-
 static struct bpf_program *program_at(struct live *live, int i) {
     return bpf_object__find_program_by_name(live->skeleton->obj, table[i].name);
 }
@@ -104,7 +74,7 @@ static int open_skeleton(struct live *live, const struct live_options *options, 
     if (!live->skeleton)
         return -errno;
     live->skeleton->rodata->self_tgid = getpid();
-    live->skeleton->rodata->cgroup_subsystem = naming_subsystem();
+    live->skeleton->rodata->cgroup_subsystem = hierarchy_subsystem();
     if (options->only_this_netns && !stat("/proc/self/ns/net", &netns))
         live->skeleton->rodata->only_netns = netns.st_ino;
     bpf_map__set_max_entries(live->skeleton->maps.ring, options->ring_bytes);
@@ -202,7 +172,7 @@ int live_new(const struct live_options *options, struct live **ret_live, char *e
         live->programs[i].name = table[i].name;
         live->programs[i].purpose = table[i].purpose;
     }
-    live->cgroup = open_cgroup2();
+    live->cgroup = hierarchy_open_v2();
     int result = load(live, options);
     if (result) {
         explain(result, error, error_size);

@@ -13,14 +13,22 @@ static const char usage[] =
     "       weft check               what this kernel allows, and what is missing\n"
     "\n"
     "options of `weft agent`:\n"
-    "  --sink stdout | file:PATH    where records go, one JSON object per line (default: stdout)\n"
+    "  --sink KIND[:ARGUMENT]       where records go, see below; may be given more than once (default: stdout)\n"
     "  --for TIME                   stop after this long: 500ms, 30s, 5m, 1h (default: never)\n"
     "  --window TIME                length of a window, aligned to the clock (default: 10s)\n"
     "  --ring SIZE                  bytes of the ring between kernel and agent: 64K, 16M (default: 16M)\n"
     "  --namespace self             only sockets of the agent's own network namespace\n"
     "  --ready-fd N                 write a line to this descriptor when everything is attached\n"
     "\n"
-    "Exit status: 0 done, 1 failed, 2 wrong usage.\n";
+    "Exit status: 0 done, 1 failed, 2 wrong usage.\n"
+    "\n"
+    "sinks:\n";
+
+static int print_usage(FILE *out) {
+    fputs(usage, out);
+    sinks_help(out);
+    return ferror(out) ? 1 : 0;
+}
 
 static int wrong(const char *option, const char *value, const char *allowed) {
     fprintf(stderr, "weft: --%s %s: not understood; %s\n", option, value, allowed);
@@ -59,16 +67,11 @@ static int parse_ring(const char *text, uint32_t *ret_bytes) {
 }
 
 static int parse_sink(const char *text, struct watch_options *options) {
-    if (!strcmp(text, "stdout"))
-        return 0;
-    if (strncmp(text, "file:", 5) || !text[5])
-        return wrong("sink", text, "allowed: stdout, file:PATH");
-    options->output = fopen(text + 5, "ae");
-    if (!options->output) {
-        fprintf(stderr, "weft: --sink %s: %s\n", text, strerror(errno));
-        return 1;
-    }
-    return 0;
+    char error[256] = "";
+    int result = sinks_open(options->sinks, text, error, sizeof(error));
+    if (result < 0)
+        fprintf(stderr, "weft: --sink %s: %s\n", text, error);
+    return result == -EINVAL || result == -E2BIG ? 2 : result < 0 ? 1 : 0;
 }
 
 static int parse_option(int option, const char *value, struct watch_options *options) {
@@ -102,21 +105,23 @@ static int agent(int argc, char **argv) {
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    struct watch_options options = {.output = stdout, .window_ns = 10000000000, .ring_bytes = 16 << 20, .ready_fd = -1};
+    struct sinks sinks = {0};
+    struct watch_options options = {.sinks = &sinks, .window_ns = 10000000000, .ring_bytes = 16 << 20, .ready_fd = -1};
     int option, result = 0;
     while (!result && (option = getopt_long(argc, argv, "h", long_options, NULL)) != -1) {
         if (option == 'h')
-            return fputs(usage, stdout) < 0;
+            return print_usage(stdout);
         result = parse_option(option, optarg, &options);
     }
     if (!result && optind < argc) {
         fprintf(stderr, "weft: agent takes no argument: %s\n", argv[optind]);
         result = 2;
     }
+    if (!result && !sinks.count)
+        result = parse_sink("stdout", &options);
     if (!result)
         result = watch(&options);
-    if (options.output != stdout)
-        fclose(options.output);
+    sinks_close(&sinks);
     return result;
 }
 
@@ -144,7 +149,7 @@ int main(int argc, char **argv) {
     if (argc == 2 && !strcmp(argv[1], "check"))
         return check();
     if (argc >= 2 && (!strcmp(argv[1], "--help") || !strcmp(argv[1], "help")))
-        return fputs(usage, stdout) < 0;
-    fputs(usage, stderr);
+        return print_usage(stdout);
+    print_usage(stderr);
     return 2;
 }

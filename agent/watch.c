@@ -14,7 +14,7 @@
 
 #include "identity.h"
 #include "live.h"
-#include "sinks/json.h"
+#include "sinks/sink.h"
 #include "topology/connection.h"
 
 enum {
@@ -31,6 +31,7 @@ struct watcher {
     struct connections *connections;
     struct agent_stamp stamp;
     struct window window;
+    struct batch batch; /* while a window is written */
 };
 
 static volatile sig_atomic_t stopping;
@@ -119,12 +120,13 @@ static void on_record(void *context, const void *record, size_t size) {
 
 static void write_edge(void *context, const struct edge *edge) {
     struct watcher *watcher = context;
-    json_edge(watcher->options->output, &watcher->stamp, &watcher->window, edge);
+    json_edge(watcher->batch.stream, &watcher->stamp, &watcher->window, edge);
+    batch_add(&watcher->batch, SINK_EDGE, edge->id);
 }
 
 static void write_window(struct watcher *watcher) {
     const struct connection_losses *losses = connections_losses(watcher->connections);
-    struct counter counters[COUNTER_KINDS + 8] = {
+    struct counter counters[8 + COUNTER_KINDS + SINK_COUNTER_LIMIT] = {
         {"lost_calls", losses->lost_calls},         {"connections_refused", losses->connections_refused},
         {"unknown_socket", losses->unknown_socket}, {"bytes_missing", losses->bytes_missing},
         {"memory_refused", losses->memory},         {"calls_dropped", losses->calls_dropped},
@@ -134,9 +136,15 @@ static void write_window(struct watcher *watcher) {
     live_counters(watcher->live, kernel);
     for (int i = 0; i < COUNTER_KINDS; i++)
         counters[8 + i] = (struct counter){live_counter_name(i), kernel[i]};
+    size_t count = 8 + COUNTER_KINDS;
+    count += sinks_counters(watcher->options->sinks, counters + count);
+    batch_begin(&watcher->batch);
     edges_flush(&watcher->edges, write_edge, watcher);
-    json_agent(watcher->options->output, &watcher->stamp, &watcher->window, counters, COUNTER_KINDS + 8);
-    fflush(watcher->options->output);
+    json_agent(watcher->batch.stream, &watcher->stamp, &watcher->window, counters, count);
+    batch_add(&watcher->batch, SINK_AGENT, watcher->stamp.id);
+    batch_end(&watcher->batch);
+    sinks_write(watcher->options->sinks, &watcher->batch);
+    batch_done(&watcher->batch);
 }
 
 /* The window that holds `time`. */

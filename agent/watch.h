@@ -8,10 +8,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <stdio.h>
+
+#include "sinks/sink.h"
 
 struct watch_options {
-    FILE *output;         /* edge and agent records, one JSON line each */
+    struct sinks *sinks;  /* the caller's, who closes them */
     uint64_t window_ns;   /* aligned to the clock */
     uint64_t duration_ns; /* 0: until SIGTERM or SIGINT */
     uint32_t ring_bytes;

@@ -63,7 +63,7 @@ def main():
     words |= {"__u8", "__u16", "__u32", "__u64", "__s8", "__s16", "__s32", "__s64", "__be16", "__be32", "__wsum", "bpf_map_type",
               "bool", "size_t"}
     # Types that the sources reach only through fields of other types.
-    words |= {"nsproxy", "ns_common", "net", "kernfs_node", "cgroup_subsys_state", "mm_struct", "thread_info",
+    words |= {"nsproxy", "ns_common", "net", "kernfs_node", "cgroup_root", "cgroup_subsys_state", "mm_struct", "thread_info",
               "possible_net_t", "seq_file", "bpf_iter_meta"}
     queue = [key for word in words for key in ((k, word) for k in ("struct", "union", "enum", "typedef", "constant")) if key in table]
     wanted = set()

@@ -21,6 +21,7 @@ struct flow {
     bool in_line; /* inside a line whose head was understood */
     bool body;    /* a bulk body was skipped: its element is complete at the next call */
     bool lost;
+    bool guessed; /* the framing at hand was taken up after a gap: it may be the middle of a value */
 };
 
 struct redis_state {
@@ -33,6 +34,7 @@ struct redis_state {
     bool monitor;
     bool reply_off;
     bool reply_skip;
+    bool inlines; /* this client has sent an inline command where framing was sure */
 };
 
 struct reader {
@@ -266,6 +268,7 @@ static enum value_result read_inline_request(struct reader *reader) {
         if (first != ' ' && (first < 'A' || first > 'Z'))
             return VALUE_BAD;
         begin_request(reader, word, (int64_t)words, 0);
+        reader->state->inlines = true;
     }
     reader->flow->in_line = next == 0;
     reader->at = next == 0 ? reader->length : next;
@@ -476,8 +479,15 @@ static enum value_result read_rest_of_line(struct reader *reader) {
 }
 
 static enum value_result read_request(struct reader *reader) {
-    if (reader->bytes[reader->at] == '*')
-        return read_array_request(reader);
+    if (reader->bytes[reader->at] == '*') {
+        enum value_result array = read_array_request(reader);
+        if (array == VALUE_DONE)
+            reader->flow->guessed = false;
+        return array;
+    }
+    /* Nearly any text reads as an inline command, and a pipeline's turn can start within a value. */
+    if (reader->flow->guessed && !reader->state->inlines)
+        return VALUE_BAD;
     enum value_result result = read_inline_request(reader);
     if (result == VALUE_DONE && !reader->flow->in_line)
         finish_message(reader);
@@ -540,7 +550,10 @@ static void redis_gap(void *opaque, enum direction direction, struct parser_outp
 }
 
 static void redis_turn(void *opaque, enum direction direction, struct parser_output *output) {
-    reset_flow(opaque, direction, false, output);
+    struct redis_state *state = opaque;
+    bool guessed = state->flows[direction].lost || state->flows[direction].guessed;
+    reset_flow(state, direction, false, output);
+    state->flows[direction].guessed = guessed;
 }
 
 static enum probe_verdict probe_request(const uint8_t *bytes, size_t length) {

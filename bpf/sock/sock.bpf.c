@@ -233,8 +233,11 @@ static int send_opened(struct sock *sk, struct conn *conn, struct record_owner *
     opened->cookie = conn->cookie;
     opened->isn = conn->isn;
     opened->error = error;
-    if (owner)
+    if (owner) {
         opened->owner = *owner;
+        if (owner->tgid == bpf_get_current_pid_tgid() >> 32) /* elsewhere `current` is whoever was interrupted */
+            bpf_get_current_comm(opened->command, sizeof(opened->command));
+    }
     opened->owner.netns = netns_of(sk);
     if (conn->connect_time)
         opened->latency = now - conn->connect_time;
@@ -625,8 +628,19 @@ int BPF_PROG(process_exec, struct task_struct *task, int old_pid, struct linux_b
     return 0;
 }
 
+/* Ids are unique within one hierarchy only. */
+static bool in_naming_hierarchy(struct cgroup *group) {
+    struct cgroup_subsys_state *state = NULL;
+    if (cgroup_subsystem < 0)
+        return BPF_CORE_READ(group, root, hierarchy_id) == 0;
+    bpf_core_read(&state, sizeof(state), &group->subsys[cgroup_subsystem & 15]);
+    return state && BPF_CORE_READ(state, cgroup) == group;
+}
+
 SEC("tp_btf/cgroup_mkdir")
 int BPF_PROG(cgroup_made, struct cgroup *group, const char *path) {
+    if (!in_naming_hierarchy(group))
+        return 0;
     struct record_cgroup *record = bpf_ringbuf_reserve(&ring, sizeof(*record), 0);
     if (!record) {
         count(COUNTER_RING_FULL_OTHER, 1);

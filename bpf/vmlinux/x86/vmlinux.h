@@ -26,7 +26,6 @@ struct capture_control;
 struct cdev;
 struct cfs_rq;
 struct cgroup_namespace;
-struct cgroup_root;
 struct cgroup_rstat_base_cpu;
 struct cgroup_subsys;
 struct compat_robust_list_head;
@@ -2452,6 +2451,28 @@ struct net {
 	struct netns_mpls mpls;
 	struct netns_xdp xdp;
 	struct sock *diag_nlsk;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+};
+
+struct cgroup_root {
+	struct kernfs_root *kf_root;
+	unsigned int subsys_mask;
+	int hierarchy_id;
+	struct list_head root_list;
+	struct callback_head rcu;
+	long: 64;
+	long: 64;
+	struct cgroup cgrp;
+	struct cgroup *cgrp_ancestor_storage;
+	atomic_t nr_cgrps;
+	unsigned int flags;
+	char release_agent_path[4096];
+	char name[64];
+	long: 64;
 	long: 64;
 	long: 64;
 	long: 64;
