@@ -17,6 +17,8 @@
 #include "sinks/sink.h"
 #include "topology/connection.h"
 
+#define CALL_TIMEOUT_NS (30 * 1000000000ULL)
+
 enum {
     DRAIN_INTERVAL_NS = 5 * 1000 * 1000, /* 16 MiB of ring hold a quarter of a second of 200,000 requests/s */
     EDGE_LIMIT = 2000,
@@ -125,6 +127,7 @@ static void write_edge(void *context, const struct edge *edge) {
 }
 
 static void write_window(struct watcher *watcher) {
+    connections_tick(watcher->connections, now_ns(CLOCK_MONOTONIC));
     const struct connection_losses *losses = connections_losses(watcher->connections);
     struct counter counters[8 + COUNTER_KINDS + SINK_COUNTER_LIMIT] = {
         {"lost_calls", losses->lost_calls},         {"connections_refused", losses->connections_refused},
@@ -203,6 +206,7 @@ static int start(struct watcher *watcher) {
         .namer = {watcher->identity, name_owner, name_server, name_client},
         .edges = &watcher->edges,
         .limit = CONNECTION_LIMIT,
+        .call_timeout_ns = CALL_TIMEOUT_NS,
     };
     return connections_new(&options, &watcher->connections);
 }

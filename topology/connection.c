@@ -371,8 +371,12 @@ static void advance(struct connection *c, enum direction direction, uint64_t off
     }
     uint64_t hidden = offset - stream->next, now = c->now;
     stream->next = offset;
-    if (stream->lost || !c->protocol)
+    if (!c->protocol)
         return;
+    if (stream->lost) {
+        c->all->losses.bytes_missing += hidden;
+        return;
+    }
     c->now = time;
     if (stream->skip >= hidden && !stream->length) {
         if (stream->skip != PARSE_SKIP_ALL)
@@ -380,7 +384,7 @@ static void advance(struct connection *c, enum direction direction, uint64_t off
         if (!stream->skip)
             parse_some(c, direction, NULL, 0, false);
     } else {
-        c->all->losses.bytes_missing += hidden - stream->skip;
+        c->all->losses.bytes_missing += hidden > stream->skip ? hidden - stream->skip : 0;
         lose(c, direction);
     }
     c->now = now;

@@ -42,7 +42,7 @@ struct copy_limits {
     __u32 operations; /* of one turn; later ones are only counted */
 };
 static const struct copy_limits limits[] = {
-    [POLICY_UNKNOWN] = {2048, 2048, 2048, 2048, 16},
+    [POLICY_UNKNOWN] = {PAYLOAD_MASK, 2048, 2048, 2048, 16},
     [POLICY_HEADS] = {2048, 1024, 256, 128, 64},
     [POLICY_STREAM] = {PAYLOAD_MASK, PAYLOAD_MASK, PAYLOAD_MASK, PAYLOAD_MASK, 64},
     [POLICY_HANDSHAKE] = {2048, 2048, 64, 64, 2},
@@ -275,6 +275,11 @@ static void keep_duration(struct conn *conn, __u64 now) {
         send_turns(conn, now);
 }
 
+/* bytes_received counts a FIN, too; tcp_fin() marks the socket SOCK_DONE (include/net/sock.h: bit 1). */
+static __u64 fin_received(struct sock *sk) {
+    return sk->__sk_common.skc_flags >> 1 & 1;
+}
+
 static void send_closed(struct sock *sk, struct conn *conn, __u64 now) {
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
     if (!(conn->flags & FLAG_OPENED_SENT))
@@ -300,7 +305,7 @@ static void send_closed(struct sock *sk, struct conn *conn, __u64 now) {
     closed->error = sk->sk_err;
     if (tcp) {
         closed->bytes_sent = conn->sent;
-        closed->bytes_received = tcp->bytes_received;
+        closed->bytes_received = tcp->bytes_received - fin_received(sk);
         closed->retransmits = tcp->total_retrans;
     }
     bpf_ringbuf_submit(closed, BPF_RB_NO_WAKEUP);
