@@ -129,17 +129,22 @@ static void write_edge(void *context, const struct edge *edge) {
 static void write_window(struct watcher *watcher) {
     connections_tick(watcher->connections, now_ns(CLOCK_MONOTONIC));
     const struct connection_losses *losses = connections_losses(watcher->connections);
-    struct counter counters[8 + COUNTER_KINDS + SINK_COUNTER_LIMIT] = {
-        {"lost_calls", losses->lost_calls},         {"connections_refused", losses->connections_refused},
-        {"unknown_socket", losses->unknown_socket}, {"bytes_missing", losses->bytes_missing},
-        {"memory_refused", losses->memory},         {"calls_dropped", losses->calls_dropped},
-        {"edges_refused", watcher->edges.refused},  {"names_overflowed", identity_overflowed(watcher->identity)},
+    struct counter counters[9 + COUNTER_KINDS + SINK_COUNTER_LIMIT] = {
+        {"lost_calls", losses->lost_calls},
+        {"connections_refused", losses->connections_refused},
+        {"unknown_socket", losses->unknown_socket},
+        {"bytes_missing", losses->bytes_missing},
+        {"memory_refused", losses->memory},
+        {"calls_dropped", losses->calls_dropped},
+        {"edges_refused", watcher->edges.refused},
+        {"names_overflowed", identity_overflowed(watcher->identity)},
+        {"servers_forgotten", losses->servers_forgotten},
     };
     uint64_t kernel[COUNTER_KINDS];
     live_counters(watcher->live, kernel);
     for (int i = 0; i < COUNTER_KINDS; i++)
-        counters[8 + i] = (struct counter){live_counter_name(i), kernel[i]};
-    size_t count = 8 + COUNTER_KINDS;
+        counters[9 + i] = (struct counter){live_counter_name(i), kernel[i]};
+    size_t count = 9 + COUNTER_KINDS;
     count += sinks_counters(watcher->options->sinks, counters + count);
     batch_begin(&watcher->batch);
     edges_flush(&watcher->edges, write_edge, watcher);

@@ -498,7 +498,7 @@ void connections_opened(struct connections *all, const struct record_opened *rec
 }
 
 static void note_lost(struct connection *c, uint32_t lost) {
-    if (lost == c->lost)
+    if (lost <= c->lost)
         return;
     struct edge *edge = edge_of(c);
     if (edge)
@@ -585,6 +585,8 @@ void connections_closed(struct connections *all, const struct record_closed *rec
     bool last = !other || !table_get(&all->by_cookie, other);
     if (record->cookie == c->parsed_cookie || (!c->parsed_cookie && last))
         settle(c, record, client);
+    else if (!c->parsed_cookie) /* all it showed was lost, and the other end will not tell */
+        note_lost(c, record->lost);
     if (last) {
         table_remove(&all->by_isn, c->isn);
         connection_free(c);
