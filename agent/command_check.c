@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `weft check`: what this kernel allows, and what is missing. */
+#include "command.h"
+#include "live.h"
+
+static void describe(FILE *out) {
+    fputs("Loads and attaches every program for a moment, and says for each whether that worked, and why not.\n", out);
+}
+
+static int run(int argc, char **argv) {
+    struct live *live;
+    struct live_options options = {.ring_bytes = 1 << 16};
+    char error[256] = "out of memory";
+    size_t count;
+    if (argc > 1)
+        return wrong_usage(&command_check, "takes no argument: %s", argv[1]);
+    if (live_new(&options, &live, error, sizeof(error)) < 0) {
+        fprintf(stderr, "weft: %s\n", error);
+        return STATUS_FAILED;
+    }
+    const struct live_program *programs = live_programs(live, &count);
+    printf("%-18s %-10s %s\n", "program", "state", "what it is for");
+    for (size_t i = 0; i < count; i++)
+        printf("%-18s %-10s %s%s%s\n", programs[i].name, programs[i].attached ? "attached" : "-", programs[i].purpose,
+               programs[i].reason[0] ? ": " : "", programs[i].reason);
+    live_free(live);
+    return STATUS_DONE;
+}
+
+const struct command command_check = {
+    .name = "check",
+    .help = "what this kernel allows, what is attached, and what is missing",
+    .synopsis = "",
+    .describe = describe,
+    .run = run,
+};
