@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 # bpf_object(NAME SOURCE): compiles SOURCE for BPF and writes NAME.skel.h into the build folder (target NAME_skeleton).
+# The same sources give the same object in any folder: types come from the header in bpf/vmlinux, never from this kernel.
 find_program(CLANG NAMES clang-14 clang REQUIRED)
 find_program(BPFTOOL bpftool PATHS /usr/sbin /sbin REQUIRED)
 
@@ -15,9 +16,11 @@ function(bpf_object name source)
     add_custom_command(
         OUTPUT ${object}
         COMMAND ${CLANG} -O2 -g -Wall -Werror -mcpu=v3 -target bpf -D__TARGET_ARCH_${BPF_ARCH}
-                -I${CMAKE_SOURCE_DIR}/bpf/vmlinux/${BPF_ARCH} -ffile-prefix-map=${CMAKE_SOURCE_DIR}=. -c
-                ${CMAKE_SOURCE_DIR}/${source} -o ${object}
-        DEPENDS ${source} bpf/record.h bpf/sock/registers.h bpf/vmlinux/${BPF_ARCH}/vmlinux.h
+                -I${CMAKE_SOURCE_DIR}/bpf/vmlinux/${BPF_ARCH} -ffile-prefix-map=${CMAKE_SOURCE_DIR}=.
+                -MD -MF ${object}.d -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
+        DEPENDS ${source}
+        DEPFILE ${object}.d
+        WORKING_DIRECTORY ${CMAKE_SOURCE_DIR}
         VERBATIM)
     add_custom_command(
         OUTPUT ${skeleton}
