@@ -52,6 +52,7 @@ struct process {
     uint64_t cgroup_id; /* that `workload` was found with */
     uint64_t generation;
     const struct workload *workload; /* NULL: to be found */
+    uint64_t instance;
     char executable[256];
     char program[128]; /* what an interpreter runs, else the executable's last component; empty if unknown */
     char service_name[128];
@@ -84,7 +85,7 @@ struct identity {
     struct workload *workloads[2 * WORKLOADS];
     size_t workload_count, address_count;
     uint64_t overflowed;
-    struct workload other;
+    struct workload *other;
     char buffer[PROC_BYTES];
 };
 
@@ -130,6 +131,12 @@ static void *table_add(struct table *table, uint64_t key, bool *ret_new) {
 
 static uint64_t hash(const void *data, size_t length) {
     return XXH3_64bits(data, length);
+}
+
+static uint64_t now_ns(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * NANOSECONDS + (uint64_t)time.tv_nsec;
 }
 
 /* ---- text ---- */
@@ -326,7 +333,7 @@ static uint64_t workload_id(const struct identity *identity, enum workload_kind 
 
 static struct workload *overflow(struct identity *identity) {
     identity->overflowed++;
-    return &identity->other;
+    return identity->other;
 }
 
 static struct workload *intern(struct identity *identity, enum workload_kind kind, const char *scope,
@@ -340,12 +347,9 @@ static struct workload *intern(struct identity *identity, enum workload_kind kin
     const bool address = kind == WORKLOAD_ADDRESS || kind == WORKLOAD_GROUP;
     if (identity->workload_count == WORKLOADS || (address && identity->address_count == ADDRESS_WORKLOADS))
         return overflow(identity);
-    struct workload *workload = calloc(1, sizeof *workload);
+    struct workload *workload = workload_new(id, kind, scope, name);
     if (!workload)
         return overflow(identity);
-    workload->id = id;
-    workload->kind = kind;
-    copy(workload->name, sizeof workload->name, name);
     identity->workloads[place] = workload;
     identity->workload_count++;
     identity->address_count += address;
@@ -381,7 +385,29 @@ static const char *choose_name(struct identity *identity, const struct process *
     return process->program[0] ? process->program : comm;
 }
 
-static const struct workload *name_process(struct identity *identity, const struct process *process,
+static uint64_t instance_id(const struct cgroup_name *cgroup, const struct owner *owner) {
+    const uint64_t pair[2] = {owner->tgid, owner->start_time_ns};
+    const size_t length = strlen(cgroup->container_id);
+    const uint64_t id = length ? hash(cgroup->container_id, length) : hash(pair, sizeof pair);
+    return id ? id : 1;
+}
+
+static void describe(struct workload *workload, const struct process *process, const struct cgroup_name *cgroup,
+                     const struct owner *owner, const char *name) {
+    struct workload_program program = {0};
+    copy(program.executable, sizeof program.executable, process->executable);
+    workload_learn(workload, &program, cgroup->runtime);
+    struct workload_instance instance = {.id = instance_id(cgroup, owner),
+                                         .start_time_ns = owner->start_time_ns,
+                                         .last_seen_ns = now_ns(),
+                                         .pid = owner->tgid};
+    copy(instance.container_id, sizeof instance.container_id, cgroup->container_id);
+    if (cgroup->container_id[0])
+        copy(instance.container, sizeof instance.container, name);
+    workload_saw(workload, &instance);
+}
+
+static const struct workload *name_process(struct identity *identity, struct process *process,
                                            const struct owner *owner) {
     const struct cgroup_name *cgroup = cgroup_of(identity, process, owner->cgroup_id);
     char comm[sizeof owner->comm + 1] = "", short_id[SHORT_ID + 1];
@@ -389,12 +415,9 @@ static const struct workload *name_process(struct identity *identity, const stru
     const char *scope;
     const char *name = choose_name(identity, process, cgroup, comm[0] ? comm : "unknown", &scope, short_id);
     struct workload *workload = intern(identity, cgroup->kind, scope, name);
-    if (workload == &identity->other)
-        return workload;
-    if (!workload->executable[0])
-        copy(workload->executable, sizeof workload->executable, process->executable);
-    if (!workload->container_id[0])
-        copy(workload->container_id, sizeof workload->container_id, cgroup->container_id);
+    process->instance = instance_id(cgroup, owner);
+    if (workload != identity->other)
+        describe(workload, process, cgroup, owner, name);
     return workload;
 }
 
@@ -649,7 +672,7 @@ void identity_saw_cgroup(struct identity *identity, uint64_t cgroup_id, const ch
     pthread_mutex_unlock(&identity->mutex);
 }
 
-const struct workload *identity_resolve(struct identity *identity, const struct owner *owner) {
+const struct workload *identity_resolve(struct identity *identity, const struct owner *owner, uint64_t *ret_instance) {
     bool new;
     pthread_mutex_lock(&identity->mutex);
     struct process *process = find_process(identity, owner->tgid, owner->start_time_ns, &new);
@@ -660,6 +683,8 @@ const struct workload *identity_resolve(struct identity *identity, const struct 
     process->cgroup_id = owner->cgroup_id;
     process->generation = identity->generation;
     const struct workload *workload = process->workload;
+    if (ret_instance)
+        *ret_instance = process->instance;
     pthread_mutex_unlock(&identity->mutex);
     return workload;
 }
@@ -700,8 +725,11 @@ int identity_new(const struct identity_options *options, struct identity **ret_i
         identity_free(identity);
         return -ENOMEM;
     }
-    identity->other = (struct workload){.kind = WORKLOAD_GROUP, .name = "other"};
-    identity->other.id = workload_id(identity, WORKLOAD_GROUP, "", "other");
+    identity->other = workload_new(workload_id(identity, WORKLOAD_GROUP, "", "other"), WORKLOAD_GROUP, "", "other");
+    if (!identity->other) {
+        identity_free(identity);
+        return -ENOMEM;
+    }
     hierarchy_walk(found_cgroup, identity);
     start_docker(identity, options->docker_socket ? options->docker_socket : "/var/run/docker.sock");
     *ret_identity = identity;
@@ -724,7 +752,8 @@ void identity_free(struct identity *identity) {
         return;
     stop_docker(identity);
     for (size_t i = 0; i < COUNT(identity->workloads); i++)
-        free(identity->workloads[i]);
+        workload_free(identity->workloads[i]);
+    workload_free(identity->other);
     free(identity->processes.slots);
     free(identity->cgroups.slots);
     free(identity->containers.slots);

@@ -17,22 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum workload_kind {
-    WORKLOAD_PROCESS,
-    WORKLOAD_SERVICE,
-    WORKLOAD_CONTAINER,
-    WORKLOAD_POD,
-    WORKLOAD_ADDRESS,
-    WORKLOAD_GROUP
-};
-
-struct workload {
-    uint64_t id; /* XXH3 of kind, namespace, name (and host for processes and services) */
-    enum workload_kind kind;
-    char name[128];
-    char executable[256];  /* of the first instance seen; empty if unknown */
-    char container_id[65]; /* empty if none */
-};
+#include "topology/workload.h"
 
 /* What a cgroup path says; a pure function, so that a table test covers every layout. */
 struct cgroup_name {
@@ -63,7 +48,8 @@ void identity_free(struct identity *identity);
 void identity_saw_exec(struct identity *identity, uint32_t tgid, uint64_t start_time_ns, const char *executable,
                        const char *arguments, size_t arguments_length); /* arguments: NUL-separated, may be cut */
 void identity_saw_cgroup(struct identity *identity, uint64_t cgroup_id, const char *path);
-const struct workload *identity_resolve(struct identity *identity, const struct owner *owner);
+/* `ret_instance` (may be NULL): which of the workload's instances it is. */
+const struct workload *identity_resolve(struct identity *identity, const struct owner *owner, uint64_t *ret_instance);
 /* family 4 or 6, network order. A name learnt for the address, else the address (and port), interned. */
 const struct workload *identity_server_address(struct identity *identity, const uint8_t *address, int family,
                                                uint16_t port);

@@ -59,18 +59,21 @@ static uint64_t hash_file(const char *path, const char *otherwise) {
 }
 
 static struct edge_end end_of(const struct workload *workload) {
-    static const char *const kinds[] = {
-        [WORKLOAD_PROCESS] = "process", [WORKLOAD_SERVICE] = "service", [WORKLOAD_CONTAINER] = "container",
-        [WORKLOAD_POD] = "pod",         [WORKLOAD_ADDRESS] = "address", [WORKLOAD_GROUP] = "group",
-    };
-    return (struct edge_end){
-        .id = workload->id, .name = workload->name, .kind = kinds[workload->kind], .executable = workload->executable};
+    return (struct edge_end){.id = workload->id,
+                             .name = workload->name,
+                             .kind = workload_kind_name(workload->kind),
+                             .executable = workload->executable,
+                             .workload = workload};
 }
 
 static struct edge_end name_owner(void *context, const struct record_owner *record, const char *command) {
     struct owner owner = {.tgid = record->tgid, .start_time_ns = record->start_time, .cgroup_id = record->cgroup_id};
     memcpy(owner.comm, command, sizeof(owner.comm));
-    return end_of(identity_resolve(context, &owner));
+    uint64_t instance;
+    struct edge_end end = end_of(identity_resolve(context, &owner, &instance));
+    end.instance = instance;
+    end.pid = record->tgid;
+    return end;
 }
 
 static struct edge_end name_server(void *context, const uint8_t *address, int family, uint16_t port) {

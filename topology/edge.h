@@ -15,6 +15,7 @@
 #include "histogram.h"
 #include "protocols/protocol.h"
 #include "table.h"
+#include "workload.h"
 
 enum { ERROR_KINDS = 4, ENDPOINT_LIMIT = 20, ERRNO_LIMIT = 8, ENDPOINT_LENGTH = 96 };
 
@@ -46,7 +47,10 @@ struct edge_end {
     uint64_t id;
     const char *name, *kind; /* borrowed, live as long as the process */
     const char *executable;
-    uint32_t pid; /* 0: not a process here, or several */
+    uint32_t pid;                    /* 0: not a process here */
+    const struct workload *workload; /* borrowed, as above; NULL in tests */
+    uint64_t instance;               /* which of its instances (see workload_instance); 0: none, it is remote */
+    bool stale;                      /* the name is that of an address's former owner */
 };
 
 struct edge {

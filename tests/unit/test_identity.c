@@ -33,14 +33,14 @@ static void this_process_has_its_executable(void **state) {
     (void)state;
     struct identity *identity = start("");
     const struct owner owner = {.tgid = (uint32_t)getpid(), .comm = "wrong"};
-    const struct workload *workload = identity_resolve(identity, &owner);
+    const struct workload *workload = identity_resolve(identity, &owner, NULL);
     char executable[256] = "";
     assert_true(readlink("/proc/self/exe", executable, sizeof executable - 1) > 0);
     assert_string_equal(workload->executable, executable);
     if (workload->kind == WORKLOAD_PROCESS)
         assert_string_equal(workload->name, strrchr(executable, '/') + 1);
     assert_true(strcmp(workload->name, "wrong") != 0);
-    assert_ptr_equal(identity_resolve(identity, &owner), workload);
+    assert_ptr_equal(identity_resolve(identity, &owner, NULL), workload);
     identity_free(identity);
 }
 
@@ -48,7 +48,7 @@ static void a_reused_pid_is_not_believed(void **state) {
     (void)state;
     struct identity *identity = start("");
     const struct owner owner = {.tgid = (uint32_t)getpid(), .start_time_ns = 1, .comm = "older"};
-    assert_string_equal(identity_resolve(identity, &owner)->name, "older");
+    assert_string_equal(identity_resolve(identity, &owner, NULL)->name, "older");
     identity_free(identity);
 }
 
@@ -80,12 +80,12 @@ static void the_environment_names_first(void **state) {
     char byte;
     assert_int_equal(read(pipes[0], &byte, 1), 1); /* it has run exec */
     const struct owner owner = {.tgid = (uint32_t)child, .start_time_ns = start_time_of(child), .comm = "sh"};
-    const struct workload *workload = identity_resolve(identity, &owner);
+    const struct workload *workload = identity_resolve(identity, &owner, NULL);
     kill(child, SIGKILL);
     waitpid(child, NULL, 0);
     assert_string_equal(workload->name, "checkout");
     identity_saw_exec(identity, owner.tgid, owner.start_time_ns, "/usr/bin/curl", "curl", 5);
-    assert_string_equal(identity_resolve(identity, &owner)->name, "checkout");
+    assert_string_equal(identity_resolve(identity, &owner, NULL)->name, "checkout");
     close(pipes[0]);
     close(pipes[1]);
     identity_free(identity);
@@ -125,7 +125,7 @@ static void exec_names_the_gone(void **state) {
             *at = '\0';
         identity_saw_exec(identity, GONE, i + 1, programs[i].executable, arguments, length);
         const struct owner owner = {.tgid = GONE, .start_time_ns = i + 1, .comm = "comm"};
-        const struct workload *workload = identity_resolve(identity, &owner);
+        const struct workload *workload = identity_resolve(identity, &owner, NULL);
         assert_string_equal(workload->name, programs[i].name);
         assert_int_equal(workload->kind, WORKLOAD_PROCESS);
     }
@@ -137,7 +137,7 @@ static void comm_is_the_last_resort(void **state) {
     struct identity *identity = start("");
     struct owner owner = {.tgid = GONE, .start_time_ns = 1};
     memcpy(owner.comm, "sixteen-letters!", sizeof owner.comm);
-    assert_string_equal(identity_resolve(identity, &owner)->name, "sixteen-letters!");
+    assert_string_equal(identity_resolve(identity, &owner, NULL)->name, "sixteen-letters!");
     identity_free(identity);
 }
 
@@ -147,14 +147,17 @@ static void cgroups_name_the_gone(void **state) {
     identity_saw_cgroup(identity, 7, "/system.slice/nginx.service");
     identity_saw_cgroup(identity, 8, "/system.slice/docker-" FIRST ".scope");
     struct owner owner = {.tgid = GONE, .start_time_ns = 1, .cgroup_id = 7, .comm = "nginx"};
-    const struct workload *service = identity_resolve(identity, &owner);
+    const struct workload *service = identity_resolve(identity, &owner, NULL);
     assert_int_equal(service->kind, WORKLOAD_SERVICE);
     assert_string_equal(service->name, "nginx");
     owner.cgroup_id = 8;
-    const struct workload *container = identity_resolve(identity, &owner);
+    const struct workload *container = identity_resolve(identity, &owner, NULL);
     assert_int_equal(container->kind, WORKLOAD_CONTAINER);
     assert_string_equal(container->name, "111111111111");
-    assert_string_equal(container->container_id, FIRST);
+    struct workload_facts facts;
+    workload_facts(container, &facts);
+    assert_int_equal(facts.instance_count, 1);
+    assert_string_equal(facts.instances[0].container_id, FIRST);
     assert_true(container->id != service->id);
     identity_free(identity);
 }
@@ -203,7 +206,7 @@ static void what_does_not_fit_is_other(void **state) {
     assert_string_equal(last->name, "other");
     assert_true(identity_overflowed(identity) > 0);
     const struct owner owner = {.tgid = GONE, .start_time_ns = 1, .comm = "local"};
-    assert_string_equal(identity_resolve(identity, &owner)->name, "local");
+    assert_string_equal(identity_resolve(identity, &owner, NULL)->name, "local");
     identity_free(identity);
 }
 
@@ -244,7 +247,7 @@ static void *serve(void *argument) {
 
 static const char *container_name(struct identity *identity, uint64_t cgroup_id) {
     const struct owner owner = {.tgid = GONE, .start_time_ns = cgroup_id, .cgroup_id = cgroup_id, .comm = "comm"};
-    return identity_resolve(identity, &owner)->name;
+    return identity_resolve(identity, &owner, NULL)->name;
 }
 
 static void docker_names_containers(void **state) {
