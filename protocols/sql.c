@@ -68,8 +68,8 @@ static bool skip_blank(struct scanner *scanner) {
     return scanner->at > start;
 }
 
-/* Past a quoted run that starts at the scanner; a doubled quote does not end it. */
-static void skip_quoted(struct scanner *scanner, char quote, bool escapes) {
+/* Past a quoted run that starts at the scanner; a doubled quote does not end it. False if it is not closed. */
+static bool skip_quoted(struct scanner *scanner, char quote, bool escapes) {
     scanner->at++;
     while (!at_end(scanner)) {
         char c = peek(scanner, 0);
@@ -78,13 +78,14 @@ static void skip_quoted(struct scanner *scanner, char quote, bool escapes) {
         } else if (c == quote) {
             if (peek(scanner, 1) != quote) {
                 scanner->at++;
-                return;
+                return true;
             }
             scanner->at++;
         }
         if (!at_end(scanner))
             scanner->at++;
     }
+    return false;
 }
 
 /* $tag$ ... $tag$; false (nothing skipped) when no such thing starts here. */
@@ -153,6 +154,15 @@ static bool skip_literal(struct scanner *scanner) {
     return c == '$' && skip_dollar(scanner);
 }
 
+/* A quoted name that is not closed may have swallowed literals. */
+static bool skip_open_name(struct scanner *scanner) {
+    struct scanner ahead = *scanner;
+    if (peek(scanner, 0) != '"' || skip_quoted(&ahead, '"', false))
+        return false;
+    scanner->at = scanner->length;
+    return true;
+}
+
 /* Moves past one token that is shown as it is written. */
 static void skip_token(struct scanner *scanner) {
     char c = peek(scanner, 0);
@@ -174,7 +184,7 @@ size_t sql_normalise(const char *text, size_t length, char *out, size_t capacity
     skip_blank(&scanner);
     while (!at_end(&scanner) && written < capacity) {
         size_t start = scanner.at;
-        if (skip_literal(&scanner)) {
+        if (skip_literal(&scanner) || skip_open_name(&scanner)) {
             out[written++] = '?';
         } else {
             skip_token(&scanner);

@@ -199,7 +199,7 @@ static const char *skip_parameters(const char *at, const char *limit) {
 
 size_t template_path(const char *path, size_t length, char *out, size_t out_size) {
     static const char placeholder[] = "{id}";
-    const char *at = path, *limit = path + length;
+    const char *at = path, *limit = length > 0 ? path + length : path; /* an empty path may be NULL */
     size_t used = 0;
     while (at < limit && *at != '?' && *at != '#') {
         bool slash = *at == '/';

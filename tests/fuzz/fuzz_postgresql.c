@@ -4,5 +4,5 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    return fuzz_protocol(&protocol_postgresql, data, size);
+    return fuzz_protocol(&protocol_postgresql, NULL, data, size);
 }

@@ -4,5 +4,5 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    return fuzz_protocol(&protocol_redis, data, size);
+    return fuzz_protocol(&protocol_redis, NULL, data, size);
 }

@@ -17,6 +17,7 @@ static const struct sql_case sql_cases[] = {
      "INSERT"},
     {"select 'open secr", "select ?", "SELECT"},
     {"select $t$ open", "select ?", "SELECT"},
+    {"select \"open from t where a = 'secret'", "select ?", "SELECT"},
     {"select /* open", "select", "SELECT"},
     {"", "", ""},
     {"12", "?", ""},
