@@ -22,7 +22,8 @@
 enum {
     DRAIN_INTERVAL_NS = 5 * 1000 * 1000, /* 16 MiB of ring hold a quarter of a second of 200,000 requests/s */
     EDGE_LIMIT = 2000,
-    CONNECTION_LIMIT = 100000
+    CONNECTION_LIMIT = 100000,
+    HOOK_LIMIT = 64
 };
 
 struct watcher {
@@ -125,8 +126,17 @@ static void on_record(void *context, const void *record, size_t size) {
 
 static void write_edge(void *context, const struct edge *edge) {
     struct watcher *watcher = context;
-    json_edge(watcher->batch.stream, &watcher->stamp, &watcher->window, edge);
-    batch_add(&watcher->batch, SINK_EDGE, edge->id);
+    json_edge(&watcher->batch.writer, &watcher->stamp, &watcher->window, edge);
+    batch_add(&watcher->batch, SINK_EDGE, edge->id, edge);
+}
+
+static size_t hooks_of(const struct live *live, struct hook_report *hooks) {
+    size_t count;
+    const struct live_program *programs = live_programs(live, &count);
+    count = count < HOOK_LIMIT ? count : HOOK_LIMIT;
+    for (size_t i = 0; i < count; i++)
+        hooks[i] = (struct hook_report){programs[i].name, programs[i].attached, programs[i].reason};
+    return count;
 }
 
 static void write_window(struct watcher *watcher) {
@@ -149,13 +159,18 @@ static void write_window(struct watcher *watcher) {
         counters[9 + i] = (struct counter){live_counter_name(i), kernel[i]};
     size_t count = 9 + COUNTER_KINDS;
     count += sinks_counters(watcher->options->sinks, counters + count);
-    batch_begin(&watcher->batch);
-    edges_flush(&watcher->edges, write_edge, watcher);
-    json_agent(watcher->batch.stream, &watcher->stamp, &watcher->window, counters, count);
-    batch_add(&watcher->batch, SINK_AGENT, watcher->stamp.id);
+    struct hook_report hooks[HOOK_LIMIT];
+    struct agent_report report = {.counters = counters, .counter_count = count, .hooks = hooks};
+    report.hook_count = hooks_of(watcher->live, hooks);
+    report.sinks = sinks_report(watcher->options->sinks, &report.sink_count);
+    report_process(&report);
+    edges_each(&watcher->edges, write_edge, watcher);
+    json_agent(&watcher->batch.writer, &watcher->stamp, &watcher->window, &report);
+    batch_add(&watcher->batch, SINK_AGENT, watcher->stamp.id, &report);
     batch_end(&watcher->batch);
     sinks_write(watcher->options->sinks, &watcher->batch);
     batch_done(&watcher->batch);
+    edges_empty(&watcher->edges);
 }
 
 /* The window that holds `time`. */

@@ -2,149 +2,224 @@
 #include "json.h"
 
 #include <arpa/inet.h>
-#include <inttypes.h>
 #include <string.h>
 
 #include "bpf/record.h"
 
-/* Length of the well-formed UTF-8 sequence at `s` (RFC 3629), or 0. */
-static size_t utf8(const unsigned char *s) {
-    if (s[0] < 0x80)
-        return 1;
-    size_t length = s[0] >= 0xf0 ? 4 : s[0] >= 0xe0 ? 3 : s[0] >= 0xc2 ? 2 : 0;
-    if (!length || s[0] > 0xf4)
-        return 0;
-    for (size_t i = 1; i < length; i++)
-        if ((s[i] & 0xc0) != 0x80)
-            return 0;
-    if ((s[0] == 0xe0 && s[1] < 0xa0) || (s[0] == 0xed && s[1] > 0x9f) || (s[0] == 0xf0 && s[1] < 0x90) ||
-        (s[0] == 0xf4 && s[1] > 0x8f))
-        return 0;
-    return length;
+void json_head(struct writer *out, const char *kind, struct agent_stamp *stamp) {
+    writer_text(out, "{");
+    writer_member_string(out, "record", kind);
+    writer_member_unsigned(out, "version", 1);
+    writer_key(out, "agent");
+    writer_text(out, "{");
+    writer_member_hex(out, "id", stamp->id);
+    writer_member_hex(out, "boot", stamp->boot);
+    writer_member_unsigned(out, "sequence", ++stamp->sequence);
+    writer_text(out, "}");
 }
 
-void json_string(FILE *out, const char *text) {
-    const unsigned char *s = (const unsigned char *)text;
-    putc('"', out);
-    while (*s) {
-        size_t length = utf8(s);
-        if (!length) {
-            fputs("\\ufffd", out);
-            length = 1;
-        } else if (*s == '"' || *s == '\\') {
-            fprintf(out, "\\%c", *s);
-        } else if (*s < 0x20) {
-            fprintf(out, "\\u%04x", *s);
-        } else {
-            fwrite(s, 1, length, out);
-        }
-        s += length;
-    }
-    putc('"', out);
+void json_window(struct writer *out, const struct window *window) {
+    writer_member_unsigned(out, "window_start", window->start);
+    writer_member_unsigned(out, "window_length", window->length);
 }
 
-static void head(FILE *out, const char *kind, struct agent_stamp *stamp, const struct window *window) {
-    fprintf(out,
-            "{\"record\":\"%s\",\"version\":1,\"agent\":{\"id\":\"%016" PRIx64 "\",\"boot\":\"%016" PRIx64
-            "\",\"sequence\":%" PRIu64 "},\"window_start\":%" PRIu64 ",\"window_length\":%" PRIu64,
-            kind, stamp->id, stamp->boot, ++stamp->sequence, window->start, window->length);
+void json_tail(struct writer *out) {
+    writer_text(out, "}\n");
 }
 
-static void histogram(FILE *out, const char *name, const struct histogram *h) {
+void json_histogram(struct writer *out, const char *name, const struct histogram *h) {
     if (!h->count)
         return;
-    fprintf(out, ",\"%s\":{\"scale\":%d,\"offset\":%d,\"counts\":[", name, HISTOGRAM_SCALE, h->offset);
-    for (uint32_t i = 0; i < h->length; i++)
-        fprintf(out, "%s%u", i ? "," : "", h->counts[i]);
-    fprintf(out,
-            "],\"zero_count\":0,\"count\":%" PRIu64 ",\"sum\":%" PRIu64 ",\"min\":%" PRIu64 ",\"max\":%" PRIu64 "}",
-            h->count, h->sum, h->min, h->max);
-}
-
-static void end(FILE *out, const char *name, const struct edge_end *end, const char *host) {
-    fprintf(out, ",\"%s\":{\"id\":\"%016" PRIx64 "\",\"name\":", name, end->id);
-    json_string(out, end->name);
-    fprintf(out, ",\"kind\":\"%s\"", end->kind);
-    if (end->executable && end->executable[0]) {
-        fputs(",\"host\":", out);
-        json_string(out, host);
-        fputs(",\"process\":{\"executable\":", out);
-        json_string(out, end->executable);
-        fputs("}", out);
+    writer_key(out, name);
+    writer_text(out, "{");
+    writer_member_unsigned(out, "scale", HISTOGRAM_SCALE);
+    writer_key(out, "offset");
+    writer_signed(out, h->offset);
+    writer_key(out, "counts");
+    writer_text(out, "[");
+    for (uint32_t i = 0; i < h->length; i++) {
+        writer_comma(out);
+        writer_unsigned(out, h->counts[i]);
     }
-    fputs("}", out);
+    writer_text(out, "]");
+    writer_member_unsigned(out, "zero_count", 0);
+    writer_member_unsigned(out, "count", h->count);
+    writer_member_unsigned(out, "sum", h->sum);
+    writer_member_unsigned(out, "min", h->min);
+    writer_member_unsigned(out, "max", h->max);
+    writer_text(out, "}");
 }
 
-static void endpoints(FILE *out, const struct edge_window *w) {
+static void end(struct writer *out, const char *name, const struct edge_end *end, const char *host) {
+    writer_key(out, name);
+    writer_text(out, "{");
+    writer_member_hex(out, "id", end->id);
+    writer_member_string(out, "name", end->name);
+    writer_member_string(out, "kind", end->kind);
+    if (end->executable && end->executable[0]) {
+        writer_member_string(out, "host", host);
+        writer_key(out, "process");
+        writer_text(out, "{");
+        writer_member_string(out, "executable", end->executable);
+        writer_text(out, "}");
+    }
+    writer_text(out, "}");
+}
+
+static void endpoints(struct writer *out, const struct edge_window *w) {
     if (!w->endpoint_count)
         return;
-    fputs(",\"endpoints\":[", out);
+    writer_key(out, "endpoints");
+    writer_text(out, "[");
     for (unsigned i = 0; i < w->endpoint_count; i++) {
         const struct endpoint *e = &w->endpoints[i];
-        fprintf(out, "%s{\"endpoint\":", i ? "," : "");
-        json_string(out, e->name);
-        if (e->operation[0]) {
-            fputs(",\"operation\":", out);
-            json_string(out, e->operation);
-        }
-        fprintf(out, ",\"calls\":%" PRIu64 ",\"errors\":%" PRIu64, e->calls, e->errors);
-        histogram(out, "duration", &e->duration);
-        fputs("}", out);
+        writer_comma(out);
+        writer_text(out, "{");
+        writer_member_string(out, "endpoint", e->name);
+        if (e->operation[0])
+            writer_member_string(out, "operation", e->operation);
+        writer_member_unsigned(out, "calls", e->calls);
+        writer_member_unsigned(out, "errors", e->errors);
+        json_histogram(out, "duration", &e->duration);
+        writer_text(out, "}");
     }
-    fputs("]", out);
+    writer_text(out, "]");
 }
 
-static void failures(FILE *out, const struct edge_window *w) {
+static void failures(struct writer *out, const struct edge_window *w) {
     if (!w->failures[0].count)
         return;
-    fputs(",\"connect_failures\":{", out);
+    writer_key(out, "connect_failures");
+    writer_text(out, "{");
     for (int i = 0; i < ERRNO_LIMIT && w->failures[i].count; i++) {
         const char *name = strerrorname_np(w->failures[i].error);
-        fprintf(out, "%s\"%s\":%u", i ? "," : "", name ? name : "UNKNOWN", w->failures[i].count);
+        writer_member_unsigned(out, name ? name : "UNKNOWN", w->failures[i].count);
     }
-    fputs("}", out);
+    writer_text(out, "}");
 }
 
-void json_edge(FILE *out, struct agent_stamp *stamp, const struct window *window, const struct edge *edge) {
+static void key(struct writer *out, const struct edge *edge) {
     static const char *const proofs[] = {"none", "connect", "accept", "listen"};
-    const struct edge_window *w = &edge->window;
     const char *protocol = protocol_name(edge->protocol);
     char address[INET6_ADDRSTRLEN] = "";
     inet_ntop(edge->family == 4 ? AF_INET : AF_INET6, edge->address, address, sizeof(address));
-    head(out, "edge", stamp, window);
-    fprintf(out, ",\"edge_id\":\"%016" PRIx64 "\"", edge->id);
-    end(out, "client", &edge->client, stamp->host);
-    end(out, "server", &edge->server, stamp->host);
-    fprintf(out,
-            ",\"server_port\":%u,\"seen_address\":\"%s\",\"protocol\":\"%s\",\"transport\":\"tcp\","
-            "\"tls\":%s,\"observed_at\":\"%s\",\"direction_proof\":\"%s\"",
-            edge->server_port, address, protocol ? protocol : "tcp", edge->protocol == PROTOCOL_TLS ? "true" : "false",
-            edge->client_here && edge->server_here ? "both"
-            : edge->server_here                    ? "server"
-                                                   : "client",
-            proofs[edge->proof < 4 ? edge->proof : 0]);
-    fprintf(out,
-            ",\"calls\":%" PRIu64 ",\"errors\":{\"client_error\":%" PRIu64 ",\"server_error\":%" PRIu64
-            ",\"timeout\":%" PRIu64 ",\"no_response\":%" PRIu64 "},\"waiting\":%" PRIu64 ",\"lost\":%" PRIu64,
-            w->calls, w->client_error, w->server_error, w->timeout, w->no_response, w->waiting, w->lost);
-    histogram(out, "duration", &w->duration);
-    histogram(out, "client_duration", &w->client_duration);
-    fprintf(out,
-            ",\"bytes\":{\"request\":%" PRIu64 ",\"response\":%" PRIu64 "},\"connects\":%" PRIu64
-            ",\"open_connections\":%u,\"in_flight\":%u",
-            w->request_bytes, w->response_bytes, w->connects, edge->open_connections, edge->in_flight);
-    failures(out, w);
-    endpoints(out, w);
-    fputs("}\n", out);
+    writer_member_unsigned(out, "server_port", edge->server_port);
+    writer_member_string(out, "seen_address", address);
+    writer_member_string(out, "protocol", protocol ? protocol : "tcp");
+    writer_member_string(out, "transport", "tcp");
+    writer_member_bool(out, "tls", edge->protocol == PROTOCOL_TLS);
+    writer_member_string(out, "observed_at",
+                         edge->client_here && edge->server_here ? "both"
+                         : edge->server_here                    ? "server"
+                                                                : "client");
+    writer_member_string(out, "direction_proof", proofs[edge->proof < 4 ? edge->proof : 0]);
 }
 
-void json_agent(FILE *out, struct agent_stamp *stamp, const struct window *window, const struct counter *counters,
-                size_t count) {
-    head(out, "agent", stamp, window);
-    fputs(",\"host\":", out);
-    json_string(out, stamp->host);
-    fputs(",\"counters\":{", out);
-    for (size_t i = 0; i < count; i++)
-        fprintf(out, "%s\"%s\":%" PRIu64, i ? "," : "", counters[i].name, counters[i].value);
-    fputs("}}\n", out);
+static void calls(struct writer *out, const struct edge_window *w) {
+    writer_member_unsigned(out, "calls", w->calls);
+    writer_key(out, "errors");
+    writer_text(out, "{");
+    writer_member_unsigned(out, "client_error", w->client_error);
+    writer_member_unsigned(out, "server_error", w->server_error);
+    writer_member_unsigned(out, "timeout", w->timeout);
+    writer_member_unsigned(out, "no_response", w->no_response);
+    writer_text(out, "}");
+    writer_member_unsigned(out, "waiting", w->waiting);
+    writer_member_unsigned(out, "lost", w->lost);
+    json_histogram(out, "duration", &w->duration);
+    json_histogram(out, "client_duration", &w->client_duration);
+}
+
+void json_edge(struct writer *out, struct agent_stamp *stamp, const struct window *window, const struct edge *edge) {
+    const struct edge_window *w = &edge->window;
+    json_head(out, "edge", stamp);
+    json_window(out, window);
+    writer_member_hex(out, "edge_id", edge->id);
+    end(out, "client", &edge->client, stamp->host);
+    end(out, "server", &edge->server, stamp->host);
+    key(out, edge);
+    calls(out, w);
+    writer_key(out, "bytes");
+    writer_text(out, "{");
+    writer_member_unsigned(out, "request", w->request_bytes);
+    writer_member_unsigned(out, "response", w->response_bytes);
+    writer_text(out, "}");
+    writer_member_unsigned(out, "connects", w->connects);
+    writer_member_unsigned(out, "open_connections", edge->open_connections);
+    writer_member_unsigned(out, "in_flight", edge->in_flight);
+    failures(out, w);
+    endpoints(out, w);
+    json_tail(out);
+}
+
+static void hooks(struct writer *out, const struct agent_report *report) {
+    if (!report->hook_count)
+        return;
+    writer_key(out, "hooks");
+    writer_text(out, "[");
+    for (size_t i = 0; i < report->hook_count; i++) {
+        const struct hook_report *hook = &report->hooks[i];
+        writer_comma(out);
+        writer_text(out, "{");
+        writer_member_string(out, "name", hook->name);
+        writer_member_bool(out, "attached", hook->attached);
+        if (hook->reason && hook->reason[0])
+            writer_member_string(out, "reason", hook->reason);
+        writer_text(out, "}");
+    }
+    writer_text(out, "]");
+}
+
+static void sinks(struct writer *out, const struct agent_report *report) {
+    if (!report->sink_count)
+        return;
+    writer_key(out, "sinks");
+    writer_text(out, "[");
+    for (size_t i = 0; i < report->sink_count; i++) {
+        const struct sink_report *sink = &report->sinks[i];
+        writer_comma(out);
+        writer_text(out, "{");
+        writer_member_string(out, "kind", sink->kind);
+        if (sink->argument)
+            writer_member_string(out, "argument", sink->argument);
+        writer_member_unsigned(out, "offered", sink->offered);
+        writer_member_unsigned(out, "taken", sink->taken);
+        writer_member_unsigned(out, "queue_full", sink->queue_full);
+        writer_member_unsigned(out, "failed", sink->failed);
+        writer_member_unsigned(out, "queued_bytes", sink->queued_bytes);
+        writer_text(out, "}");
+    }
+    writer_text(out, "]");
+}
+
+static void opaque(struct writer *out, const struct opaque_report *opaque) {
+    if (!opaque->known)
+        return;
+    writer_key(out, "opaque");
+    writer_text(out, "{");
+    writer_member_unsigned(out, "connections", opaque->connections);
+    writer_member_unsigned(out, "opaque_connections", opaque->opaque_connections);
+    writer_member_unsigned(out, "bytes", opaque->bytes);
+    writer_member_unsigned(out, "opaque_bytes", opaque->opaque_bytes);
+    writer_text(out, "}");
+}
+
+void json_agent(struct writer *out, struct agent_stamp *stamp, const struct window *window,
+                const struct agent_report *report) {
+    json_head(out, "agent", stamp);
+    json_window(out, window);
+    writer_member_string(out, "host", stamp->host);
+    if (report->resident_bytes)
+        writer_member_unsigned(out, "resident_bytes", report->resident_bytes);
+    if (report->cpu_ns)
+        writer_member_unsigned(out, "cpu_time", report->cpu_ns);
+    hooks(out, report);
+    opaque(out, &report->opaque);
+    sinks(out, report);
+    writer_key(out, "counters");
+    writer_text(out, "{");
+    for (size_t i = 0; i < report->counter_count; i++)
+        writer_member_unsigned(out, report->counters[i].name, report->counters[i].value);
+    writer_text(out, "}");
+    json_tail(out);
 }

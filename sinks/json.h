@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Records as JSON, one per line, appended to a stream. The fields are those of docs/records.md.
- * Strings are escaped (RFC 8259) and bytes that are not UTF-8 are replaced, so that every line parses.
+ * Records as JSON, one per line, appended to a writer. The fields are those of docs/records.md.
+ *
+ * A record's function takes the stamp, whose sequence it raises by one, and writes one object and its newline. A new
+ * kind of record starts with json_head, goes on with writer_member_..., ends with json_tail.
  */
 #ifndef WEFT_SINKS_JSON_H
 #define WEFT_SINKS_JSON_H
 
 #include <stdint.h>
-#include <stdio.h>
 
+#include "report.h"
 #include "topology/edge.h"
+#include "writer.h"
 
 /* What every record of this process carries; the sequence rises by one a record. */
 struct agent_stamp {
@@ -17,19 +20,14 @@ struct agent_stamp {
     char host[64];
 };
 
-struct window {
-    uint64_t start, length; /* Unix ns, ns */
-};
+/* Opens the object: record, version, agent. */
+void json_head(struct writer *out, const char *kind, struct agent_stamp *stamp);
+void json_window(struct writer *out, const struct window *window);
+void json_tail(struct writer *out); /* closes it and ends the line */
+void json_histogram(struct writer *out, const char *name, const struct histogram *histogram); /* nothing if empty */
 
-struct counter {
-    const char *name;
-    uint64_t value;
-};
-
-void json_edge(FILE *out, struct agent_stamp *stamp, const struct window *window, const struct edge *edge);
-/* Counters of this agent's own health, cumulative since its start. */
-void json_agent(FILE *out, struct agent_stamp *stamp, const struct window *window, const struct counter *counters,
-                size_t count);
-void json_string(FILE *out, const char *text);
+void json_edge(struct writer *out, struct agent_stamp *stamp, const struct window *window, const struct edge *edge);
+void json_agent(struct writer *out, struct agent_stamp *stamp, const struct window *window,
+                const struct agent_report *report);
 
 #endif

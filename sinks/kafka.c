@@ -16,7 +16,9 @@
 
 enum { CLOSE_MS = 10000 };
 
-static const char *const topics[] = {[SINK_EDGE] = "weft.edges", [SINK_AGENT] = "weft.agents"};
+static const char *const topics[] = {
+    [SINK_EDGE] = "weft.edges",   [SINK_WORKLOAD] = "weft.workloads", [SINK_JOIN] = "weft.joins",
+    [SINK_AGENT] = "weft.agents", [SINK_CALL] = "weft.calls",         [SINK_FLOW] = "weft.flows"};
 
 static const struct {
     const char *name, *value;
@@ -30,7 +32,7 @@ static const struct {
 struct kafka_sink {
     rd_kafka_t *client;
     char *brokers;
-    uint64_t delivered, failed, queue_full;
+    _Atomic uint64_t delivered, failed, queue_full;
     bool complained; /* since the last delivery */
 };
 
@@ -88,7 +90,8 @@ static rd_kafka_t *new_client(struct kafka_sink *sink, char *error, size_t error
     return client;
 }
 
-static int kafka_open(const char *brokers, void **ret_sink, char *error, size_t error_size) {
+static int kafka_open(const struct sink_settings *settings, void **ret_sink, char *error, size_t error_size) {
+    const char *brokers = settings->argument;
     struct kafka_sink *sink = calloc(1, sizeof(*sink));
     if (!sink || !(sink->brokers = strdup(brokers))) {
         snprintf(error, error_size, "out of memory");
@@ -132,8 +135,10 @@ static enum sink_status kafka_write(void *context, const struct sink_record *rec
     return SINK_OK;
 }
 
-static void kafka_flush(void *context) {
-    rd_kafka_poll(((struct kafka_sink *)context)->client, 0);
+static bool kafka_flush(void *context) {
+    struct kafka_sink *sink = context;
+    rd_kafka_poll(sink->client, 0);
+    return rd_kafka_outq_len(sink->client) > 0;
 }
 
 static size_t kafka_counters(void *context, struct counter *counters) {
@@ -144,7 +149,8 @@ static size_t kafka_counters(void *context, struct counter *counters) {
     return 3;
 }
 
-static void kafka_close(void *context) {
+static void kafka_close(void *context, uint64_t deadline_ns) {
+    (void)deadline_ns;
     struct kafka_sink *sink = context;
     rd_kafka_flush(sink->client, CLOSE_MS);
     int left = rd_kafka_outq_len(sink->client);

@@ -2,101 +2,81 @@
 #include "sink.h"
 
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
-static const struct sink_ops *const kinds[] = {&sink_stdout, &sink_file, &sink_kafka};
-enum { KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+#include "outlet.h"
 
-void batch_begin(struct batch *batch) {
-    *batch = (struct batch){0};
-    batch->stream = open_memstream(&batch->bytes, &batch->length);
-    if (!batch->stream) {
-        fprintf(stderr, "weft: out of memory\n");
-        abort();
-    }
-}
+#define CLOSE_NS 10000000000ULL
 
-void batch_add(struct batch *batch, enum sink_record_kind kind, uint64_t key) {
-    if (batch->count == batch->capacity) {
-        size_t capacity = batch->capacity ? 2 * batch->capacity : 64;
-        struct sink_record *records = reallocarray(batch->records, capacity, sizeof(*records));
-        if (!records) {
-            fprintf(stderr, "weft: out of memory\n");
-            abort();
-        }
-        batch->records = records;
-        batch->capacity = capacity;
-    }
-    /* The bytes may still move: until batch_end `length` is where the record ends. */
-    batch->records[batch->count++] = (struct sink_record){kind, key, NULL, ftell(batch->stream)};
-}
+static const struct sink_ops *const kinds[] = {&sink_stdout, &sink_file, &sink_kafka, NULL};
 
-void batch_end(struct batch *batch) {
-    size_t start = 0;
-    fclose(batch->stream);
-    batch->stream = NULL;
-    for (size_t i = 0; i < batch->count; i++) {
-        struct sink_record *record = &batch->records[i];
-        size_t end = record->length;
-        record->bytes = batch->bytes + start;
-        record->length = end - start;
-        start = end;
-    }
-}
-
-void batch_done(struct batch *batch) {
-    free(batch->bytes);
-    free(batch->records);
-    *batch = (struct batch){0};
+const struct sink_ops *const *sink_kinds(void) {
+    return kinds;
 }
 
 static const struct sink_ops *find(const char *text, size_t length) {
-    for (size_t i = 0; i < KINDS; i++)
-        if (strlen(kinds[i]->name) == length && !memcmp(kinds[i]->name, text, length))
-            return kinds[i];
+    for (const struct sink_ops *const *kind = kinds; *kind; kind++)
+        if (strlen((*kind)->name) == length && !memcmp((*kind)->name, text, length))
+            return *kind;
     return NULL;
 }
 
 static int not_understood(char *error, size_t error_size) {
     size_t used = snprintf(error, error_size, "not understood; allowed:");
-    for (size_t i = 0; i < KINDS && used < error_size; i++)
-        used += snprintf(error + used, error_size - used, "%s %s%s%s", i ? "," : "", kinds[i]->name,
-                         kinds[i]->argument ? ":" : "", kinds[i]->argument ? kinds[i]->argument : "");
+    for (const struct sink_ops *const *kind = kinds; *kind && used < error_size; kind++)
+        used += snprintf(error + used, error_size - used, "%s %s%s%s", kind == kinds ? "" : ",", (*kind)->name,
+                         (*kind)->argument ? ":" : "", (*kind)->argument ? (*kind)->argument : "");
     return -EINVAL;
 }
 
-int sinks_open(struct sinks *sinks, const char *text, char *error, size_t error_size) {
-    const char *colon = strchrnul(text, ':');
-    const char *argument = *colon ? colon + 1 : NULL;
-    const struct sink_ops *ops = find(text, colon - text);
-    if (!ops || !ops->argument != !argument || (argument && !*argument))
+/* Takes `settings`. */
+static int open_sink(struct sinks *sinks, const struct sink_ops *ops, struct sink_settings *settings, char *error,
+                     size_t error_size) {
+    if (!settings->argument && ops->standard && !(settings->argument = strdup(ops->standard))) {
+        settings_free(settings);
+        snprintf(error, error_size, "out of memory");
+        return -ENOMEM;
+    }
+    if (!ops->argument != !settings->argument || (settings->argument && !*settings->argument)) {
+        settings_free(settings);
         return not_understood(error, error_size);
+    }
     if (sinks->count == SINK_LIMIT) {
+        settings_free(settings);
         snprintf(error, error_size, "more than %d sinks", SINK_LIMIT);
         return -E2BIG;
     }
-    void *sink = NULL;
-    int result = ops->open(argument, &sink, error, error_size);
-    if (result < 0)
-        return result;
-    sinks->open[sinks->count].ops = ops;
-    sinks->open[sinks->count++].sink = sink;
-    return 0;
+    int result = outlet_new(ops, settings, &sinks->open[sinks->count], error, error_size);
+    if (!result)
+        sinks->count++;
+    return result;
+}
+
+int sinks_open(struct sinks *sinks, const char *text, char *error, size_t error_size) {
+    size_t length = strcspn(text, ":,");
+    const struct sink_ops *ops = find(text, length);
+    struct sink_settings *settings;
+    if (!ops)
+        return not_understood(error, error_size);
+    int result = settings_parse(ops->options, text + length, &settings, error, error_size);
+    return result ? result : open_sink(sinks, ops, settings, error, error_size);
+}
+
+int sinks_open_values(struct sinks *sinks, const char *kind, const char *argument, const struct sink_value *values,
+                      size_t count, char *error, size_t error_size) {
+    const struct sink_ops *ops = find(kind, strlen(kind));
+    struct sink_settings *settings;
+    if (!ops)
+        return not_understood(error, error_size);
+    int result = settings_new(ops->options, argument, values, count, &settings, error, error_size);
+    return result ? result : open_sink(sinks, ops, settings, error, error_size);
 }
 
 void sinks_write(struct sinks *sinks, const struct batch *batch) {
-    for (size_t i = 0; i < sinks->count; i++) {
-        const struct sink_ops *ops = sinks->open[i].ops;
-        void *sink = sinks->open[i].sink;
-        size_t taken = 0, more = 0;
-        if (ops->write(sink, batch->records, batch->count, &taken) == SINK_RETRY) {
-            ops->flush(sink);
-            ops->write(sink, batch->records + taken, batch->count - taken, &more);
-        }
-        sinks->dropped += batch->count - taken - more;
-        ops->flush(sink);
-    }
+    sinks->refused += batch->refused;
+    for (size_t i = 0; i < sinks->count; i++)
+        outlet_offer(sinks->open[i], batch->records, batch->count);
 }
 
 static size_t add(struct counter *counters, size_t count, const struct counter *counter) {
@@ -112,27 +92,55 @@ static size_t add(struct counter *counters, size_t count, const struct counter *
 }
 
 size_t sinks_counters(const struct sinks *sinks, struct counter *counters) {
-    size_t count = add(counters, 0, &(struct counter){"sink_dropped", sinks->dropped});
+    uint64_t dropped = sinks->refused;
+    for (size_t i = 0; i < sinks->count; i++) {
+        struct sink_report report = outlet_report(sinks->open[i]);
+        dropped += report.queue_full + report.failed;
+    }
+    size_t count = add(counters, 0, &(struct counter){"sink_dropped", dropped});
     for (size_t i = 0; i < sinks->count; i++) {
         struct counter own[SINK_COUNTER_LIMIT];
-        size_t owned = sinks->open[i].ops->counters ? sinks->open[i].ops->counters(sinks->open[i].sink, own) : 0;
+        size_t owned = outlet_counters(sinks->open[i], own);
         for (size_t k = 0; k < owned; k++)
             count = add(counters, count, &own[k]);
     }
     return count;
 }
 
-void sinks_close(struct sinks *sinks) {
+const struct sink_report *sinks_report(struct sinks *sinks, size_t *ret_count) {
     for (size_t i = 0; i < sinks->count; i++)
-        sinks->open[i].ops->close(sinks->open[i].sink);
+        sinks->reports[i] = outlet_report(sinks->open[i]);
+    *ret_count = sinks->count;
+    return sinks->reports;
+}
+
+void sinks_close(struct sinks *sinks) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    uint64_t deadline = (uint64_t)time.tv_sec * 1000000000 + time.tv_nsec + CLOSE_NS;
+    for (size_t i = 0; i < sinks->count; i++)
+        outlet_stop(sinks->open[i], deadline);
+    for (size_t i = 0; i < sinks->count; i++)
+        outlet_join(sinks->open[i]);
     sinks->count = 0;
 }
 
-void sinks_help(FILE *out) {
-    for (size_t i = 0; i < KINDS; i++) {
-        char form[32];
-        snprintf(form, sizeof(form), "%s%s%s", kinds[i]->name, kinds[i]->argument ? ":" : "",
-                 kinds[i]->argument ? kinds[i]->argument : "");
-        fprintf(out, "  %-28s %s\n", form, kinds[i]->help);
+static void help_options(FILE *out, const struct sink_option *options) {
+    for (const struct sink_option *o = options; o && o->name; o++) {
+        bool words = o->allowed && o->type == SINK_OPTION_CHOICE;
+        fprintf(out, "    %s=%-*s %s", o->name, (int)(25 - strlen(o->name)), o->standard ? o->standard : "", o->help);
+        fprintf(out, "%s%s\n", words ? ": " : "", words ? o->allowed : "");
     }
+}
+
+void sinks_help(FILE *out) {
+    for (const struct sink_ops *const *kind = kinds; *kind; kind++) {
+        char form[64];
+        snprintf(form, sizeof(form), "%s%s%s", (*kind)->name, (*kind)->argument ? ":" : "",
+                 (*kind)->argument ? (*kind)->argument : "");
+        fprintf(out, "  %-28s %s\n", form, (*kind)->help);
+        help_options(out, (*kind)->options);
+    }
+    fprintf(out, "  options of every sink (KIND[:ARGUMENT][,NAME=VALUE]...)\n");
+    help_options(out, sink_common_options);
 }

@@ -1,84 +1,82 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Where records go. A batch holds the records of one window, rendered once; every open sink is handed the same bytes.
+ * Where records go. Each sink that writes has a thread of its own behind a queue bounded in bytes, so that a slow or
+ * absent one delays nobody and costs no more memory than its `queue`. The order within a sink is kept.
  *
- *   batch_begin, then per record: write to batch.stream, batch_add; batch_end; sinks_write; batch_done
+ *   sinks_open or sinks_open_values, once a sink -> sinks_write, each window -> sinks_report -> sinks_close
  *
- * A sink is one file here and one line in the table in sink.c. Everything runs on the thread that drains the ring.
+ * All of these belong to one thread. A sink is one file here and one line in the table in sink.c.
  */
 #ifndef WEFT_SINKS_SINK_H
 #define WEFT_SINKS_SINK_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 
+#include "batch.h"
 #include "json.h"
+#include "report.h"
+#include "settings.h"
 
-enum { SINK_LIMIT = 8, SINK_COUNTER_LIMIT = 8 };
-
-enum sink_record_kind { SINK_EDGE, SINK_AGENT };
-
-struct sink_record {
-    enum sink_record_kind kind;
-    uint64_t key;      /* the edge's id or the agent's */
-    const char *bytes; /* one JSON object and its newline; owned by the batch */
-    size_t length;
-};
-
-struct batch {
-    FILE *stream; /* open between batch_begin and batch_end */
-    char *bytes;
-    size_t length;
-    struct sink_record *records;
-    size_t count, capacity;
-};
+enum { SINK_LIMIT = 8, SINK_COUNTER_LIMIT = 16 };
 
 enum sink_status {
     SINK_OK,
-    SINK_RETRY, /* full for now: the records not taken may be offered again */
-    SINK_FAIL   /* they would fail again */
+    SINK_RETRY, /* not now: the records not taken are offered again, a second later or when the sink has moved on */
+    SINK_FAIL   /* the first one not taken would fail again: it is dropped, the rest is offered */
 };
 
 struct sink_ops {
     const char *name;
-    const char *argument; /* its name in --help; NULL: takes none */
+    const char *argument; /* its form in --help; NULL: takes none */
+    const char *standard; /* argument if none is given; NULL: one must be given */
     const char *help;
-    /* Once, before anything is attached. 0 or a negative errno with `error` saying what, why and what to do. */
-    int (*open)(const char *argument, void **ret_sink, char *error, size_t error_size);
-    /* Each window. `ret_taken`: how many records, from the first on, are the sink's now. Copies what it keeps. */
+    const struct sink_option *options; /* its own, besides the common ones; NULL: none */
+    /*
+     * Caller's thread, once, before anything is attached. 0 or a negative errno with `error` saying what, why and what
+     * to do. `settings` outlives the sink.
+     */
+    int (*open)(const struct sink_settings *settings, void **ret_sink, char *error, size_t error_size);
+    /* Own thread; may block. `ret_taken`: how many records, from the first on, are the sink's now. Copies what it
+     * keeps. */
     enum sink_status (*write)(void *sink, const struct sink_record *records, size_t count, size_t *ret_taken);
-    /* After each write, and between the two tries of a batch: moves things on without waiting for anybody. */
-    void (*flush)(void *sink);
-    /* Cumulative since open; NULL: it has none. Returns how many it wrote. */
+    /* Own thread, after each write and ten times a second while it returns true (there is something to wait for). */
+    bool (*flush)(void *sink);
+    /* Instead of write: caller's thread, must not block. Sees `source`. */
+    void (*observe)(void *sink, const struct sink_record *records, size_t count);
+    /* Caller's thread. Cumulative since open; NULL: it has none. Returns how many it wrote, at most SINK_COUNTER_LIMIT.
+     */
     size_t (*counters)(void *sink, struct counter *counters);
-    /* Once, at the end: may wait up to 10 s for what is queued. */
-    void (*close)(void *sink);
+    /* Own thread (caller's with observe), once: may wait until `deadline_ns` (CLOCK_MONOTONIC) for what is on its way.
+     */
+    void (*close)(void *sink, uint64_t deadline_ns);
 };
 
 extern const struct sink_ops sink_stdout, sink_file, sink_kafka;
 
+/* Every kind, NULL at the end: for --help, configuration and documents. */
+const struct sink_ops *const *sink_kinds(void);
+
+struct outlet;
 struct sinks {
-    struct {
-        const struct sink_ops *ops;
-        void *sink;
-    } open[SINK_LIMIT];
+    struct outlet *open[SINK_LIMIT];
     size_t count;
-    uint64_t dropped; /* records that a sink did not take, each counted once a sink */
+    uint64_t refused; /* records that memory for the batch was refused for */
+    struct sink_report reports[SINK_LIMIT];
 };
 
-void batch_begin(struct batch *batch);
-/* What was written to the stream since the last call is one record. */
-void batch_add(struct batch *batch, enum sink_record_kind kind, uint64_t key);
-void batch_end(struct batch *batch);
-void batch_done(struct batch *batch);
-
-/* `text` is KIND[:ARGUMENT]. */
+/* `text` is KIND[:ARGUMENT][,NAME=VALUE]...; -EINVAL and -E2BIG are wrong usage. */
 int sinks_open(struct sinks *sinks, const char *text, char *error, size_t error_size);
-/* A batch that a sink answers with RETRY is offered a second time at once; what is refused then is dropped. */
+int sinks_open_values(struct sinks *sinks, const char *kind, const char *argument, const struct sink_value *values,
+                      size_t count, char *error, size_t error_size);
 void sinks_write(struct sinks *sinks, const struct batch *batch);
 /* `sink_dropped`, then every sink's own; those of one name are added up. At most SINK_COUNTER_LIMIT. */
 size_t sinks_counters(const struct sinks *sinks, struct counter *counters);
+/* One for each sink; valid until the next call or sinks_close. */
+const struct sink_report *sinks_report(struct sinks *sinks, size_t *ret_count);
+/* Writes out what is queued for up to 10 s, all sinks at once; says and counts what is left. */
 void sinks_close(struct sinks *sinks);
 void sinks_help(FILE *out);
 

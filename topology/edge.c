@@ -62,13 +62,19 @@ static bool silent(const struct edge *edge) {
              edge->in_flight);
 }
 
-void edges_flush(struct edges *edges, void (*write)(void *context, const struct edge *edge), void *context) {
+void edges_each(const struct edges *edges, void (*visit)(void *context, const struct edge *edge), void *context) {
+    for (size_t i = 0; i < edges->table.capacity; i++) {
+        const struct edge *edge = edges->table.slots[i].value;
+        if (edge && !silent(edge))
+            visit(context, edge);
+    }
+}
+
+void edges_empty(struct edges *edges) {
     for (size_t i = 0; i < edges->table.capacity; i++) {
         struct edge *edge = edges->table.slots[i].value;
-        if (!edge || silent(edge))
-            continue;
-        write(context, edge);
-        window_empty(&edge->window);
+        if (edge)
+            window_empty(&edge->window);
     }
 }
 

@@ -3,7 +3,7 @@
  * Edges: who calls whom, by protocol and server port, summed over a window.
  *
  * edges_get finds or makes the edge of a key and keeps it while it has open connections; what happens is added to its
- * `window`; edges_flush hands every edge with something to say to a callback and empties its window. Bounded: beyond
+ * `window`; edges_each shows every edge with something to say, edges_empty starts the next window. Bounded: beyond
  * the limit edges_get gives NULL and counts it. One worker thread owns a table.
  */
 #ifndef WEFT_TOPOLOGY_EDGE_H
@@ -30,6 +30,10 @@ struct endpoint {
 struct errno_count {
     int error;
     uint32_t count;
+};
+
+struct window {
+    uint64_t start, length; /* Unix ns, ns */
 };
 
 /* What one window holds. Counts only; every record is a delta. */
@@ -74,7 +78,9 @@ void edges_init(struct edges *edges, size_t limit);
 void edges_done(struct edges *edges);
 /* The edge of (client, server, protocol, port); `like` gives the values of a new one. NULL when the table is full. */
 struct edge *edges_get(struct edges *edges, const struct edge *like);
-void edges_flush(struct edges *edges, void (*write)(void *context, const struct edge *edge), void *context);
+/* Every edge with something to say. */
+void edges_each(const struct edges *edges, void (*visit)(void *context, const struct edge *edge), void *context);
+void edges_empty(struct edges *edges); /* its windows */
 
 void edge_add_failure(struct edge *edge, int error);
 struct endpoint *edge_endpoint(struct edge *edge, const char *operation, const char *name);
