@@ -287,7 +287,7 @@ static void read_program(struct identity *identity, struct process *process, uin
 
 static void read_environment(struct identity *identity, struct process *process, uint32_t tgid) {
     static const char variable[] = "OTEL_SERVICE_NAME=";
-    size_t length;
+    size_t length = 0;
     if (read_proc(tgid, "environ", identity->buffer, sizeof identity->buffer, &length) < 0)
         return;
     process->service_name[0] = '\0';

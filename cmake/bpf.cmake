@@ -2,7 +2,8 @@
 # bpf_object(NAME SOURCE): compiles SOURCE for BPF and writes NAME.skel.h into the build folder (target NAME_skeleton).
 # The same sources give the same object in any folder: types come from the header in bpf/vmlinux, never from this kernel.
 find_program(CLANG NAMES clang-14 clang REQUIRED)
-find_program(BPFTOOL bpftool PATHS /usr/sbin /sbin REQUIRED)
+file(GLOB BPFTOOL_FOLDERS /usr/lib/linux-tools/* /usr/lib/linux-tools-*) # Ubuntu
+find_program(BPFTOOL bpftool PATHS ${BPFTOOL_FOLDERS} /usr/sbin /sbin REQUIRED)
 
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
     set(BPF_ARCH arm64)

@@ -22,7 +22,7 @@ struct workload *workload_new(uint64_t id, enum workload_kind kind, const char *
     char *text = (char *)(workload + 1);
     memcpy(text, name, strlen(name) + 1);
     workload->name = text;
-    workload->scope = strcpy(text + strlen(name) + 1, scope);
+    workload->scope = memcpy(text + strlen(name) + 1, scope, strlen(scope) + 1);
     workload->executable = "";
     workload->id = id;
     workload->kind = kind;
