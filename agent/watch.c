@@ -14,10 +14,13 @@
 
 #include "identity.h"
 #include "live.h"
+#include "page.h"
 #include "sinks/sink.h"
 #include "topology/connection.h"
 
 #define CALL_TIMEOUT_NS (30 * 1000000000ULL)
+
+#define LIVE_INTERVAL_NS 1000000000ULL /* how often the page is shown the running window */
 
 enum {
     DRAIN_INTERVAL_NS = 5 * 1000 * 1000, /* 16 MiB of ring hold a quarter of a second of 200,000 requests/s */
@@ -32,6 +35,7 @@ struct watcher {
     struct identity *identity;
     struct edges edges;
     struct connections *connections;
+    struct page *page; /* NULL: nothing is served */
     struct agent_stamp stamp;
     struct window window;
     struct batch batch; /* while a window is written */
@@ -170,6 +174,7 @@ static void write_window(struct watcher *watcher) {
     batch_end(&watcher->batch);
     sinks_write(watcher->options->sinks, &watcher->batch);
     batch_done(&watcher->batch);
+    page_window(watcher->page, &watcher->window, &watcher->edges, &report);
     edges_empty(&watcher->edges);
 }
 
@@ -180,7 +185,7 @@ static void open_window(struct watcher *watcher, uint64_t time) {
 }
 
 static void run(struct watcher *watcher) {
-    uint64_t began = now_ns(CLOCK_MONOTONIC);
+    uint64_t began = now_ns(CLOCK_MONOTONIC), shown = 0;
     struct timespec pause = {.tv_nsec = DRAIN_INTERVAL_NS};
     open_window(watcher, now_ns(CLOCK_REALTIME));
     while (!stopping) {
@@ -189,6 +194,10 @@ static void run(struct watcher *watcher) {
         if (now >= watcher->window.start + watcher->window.length || now < watcher->window.start) {
             write_window(watcher);
             open_window(watcher, now);
+        }
+        if (now - shown >= LIVE_INTERVAL_NS) {
+            page_running(watcher->page, &watcher->window, &watcher->edges);
+            shown = now;
         }
         if (watcher->options->duration_ns && now_ns(CLOCK_MONOTONIC) - began >= watcher->options->duration_ns)
             break;
@@ -231,7 +240,15 @@ static int start(struct watcher *watcher) {
         .limit = CONNECTION_LIMIT,
         .call_timeout_ns = CALL_TIMEOUT_NS,
     };
-    return connections_new(&options, &watcher->connections);
+    if (connections_new(&options, &watcher->connections) < 0)
+        return -1;
+    struct page_options page = watcher->options->page;
+    page.stamp = &watcher->stamp;
+    if (page_new(&page, &watcher->page, error, sizeof(error)) < 0) {
+        fprintf(stderr, "weft: %s\n", error);
+        return -1;
+    }
+    return 0;
 }
 
 int watch(const struct watch_options *options) {
@@ -247,6 +264,7 @@ int watch(const struct watch_options *options) {
         say_ready(options);
         run(&watcher);
     }
+    page_free(watcher.page);
     connections_free(watcher.connections);
     edges_done(&watcher.edges);
     identity_free(watcher.identity);

@@ -37,7 +37,8 @@ class Agent:
         self.path = path
         ready, write = os.pipe()
         self.process = subprocess.Popen(
-            [WEFT, "agent", "--sink", f"file:{path}", "--window", "2s", "--ready-fd", str(write), *options],
+            [WEFT, "agent", "--sink", f"file:{path}", "--window", "2s", "--ready-fd", str(write),
+             "--page", "off", "--socket", "off", *options],
             pass_fds=[write], stderr=subprocess.PIPE)
         os.close(write)
         if os.read(ready, 16) != b"ready\n":
