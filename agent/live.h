@@ -3,8 +3,11 @@
  * The live source: loads and attaches the socket layer, and yields its records in order.
  *
  * live_new loads every program on its own merits and attaches it; what is refused is told by live_programs, with why.
- * live_drain calls back for each record waiting and returns how many; it never sleeps. live_free detaches everything
- * (all of it is links, so the kernel does the same when the process dies). One thread.
+ * Then, on one thread for each ring: live_wait, live_drain, live_wait... All records of one connection, of both its
+ * ends, come through one ring; all of UDP comes through ring 0. live_free detaches everything (all of it is links, so
+ * the kernel does the same when the process dies).
+ *
+ * live_drain, live_wait and live_sessions: one thread at a time for each ring. The rest: any thread.
  */
 #ifndef WEFT_AGENT_LIVE_H
 #define WEFT_AGENT_LIVE_H
@@ -16,7 +19,8 @@
 #include "bpf/record.h"
 
 struct live_options {
-    uint32_t ring_bytes; /* a power of two, a multiple of the page size */
+    uint32_t ring_bytes; /* of each ring: a power of two, a multiple of the page size */
+    unsigned rings;      /* a power of two, at most RINGS_MAX; 0: one for each eight CPUs */
     bool only_this_netns;
 };
 
@@ -31,8 +35,32 @@ struct live;
 int live_new(const struct live_options *options, struct live **ret_live, char *error, size_t error_size);
 void live_free(struct live *live);
 
+unsigned live_ring_count(const struct live *live);
+
+/* Calls back for each record waiting and returns how many; never sleeps. */
 typedef void (*live_record)(void *context, const void *record, size_t size);
-size_t live_drain(struct live *live, live_record callback, void *context);
+size_t live_drain(struct live *live, unsigned ring, live_record callback, void *context);
+
+/* Sleeps until the ring holds something or the time is over. Costs no wake-up while nothing happens. */
+void live_wait(struct live *live, unsigned ring, uint64_t timeout_ns);
+
+/*
+ * RECORD_EXEC and RECORD_CGROUP. A process's exec stands here before any record of its sockets stands in a ring, so
+ * whoever meets an unknown owner calls this and looks again. Serialised by a lock of its own.
+ */
+size_t live_drain_events(struct live *live, live_record callback, void *context);
+
+/*
+ * Every UDP session of sockets that are open, with its cumulative totals; what was idle for long (60 s, less when the
+ * table fills up) is deleted after it is shown. Once a window, on the thread of ring 0.
+ */
+typedef void (*live_session)(void *context, const struct session_key *key, const struct session_totals *totals);
+void live_sessions(struct live *live, live_session callback, void *context);
+
+/* What passed through AF_UNIX streams, by pair of processes. */
+typedef void (*live_unix_pair)(void *context, const struct unix_pair *pair, const struct unix_totals *totals);
+void live_unix(struct live *live, live_unix_pair callback, void *context);
+
 void live_counters(struct live *live, uint64_t ret_counters[COUNTER_KINDS]);
 const struct live_program *live_programs(const struct live *live, size_t *ret_count);
 const char *live_counter_name(enum kernel_counter counter);

@@ -22,12 +22,7 @@
 
 #define LIVE_INTERVAL_NS 1000000000ULL /* how often the page is shown the running window */
 
-enum {
-    DRAIN_INTERVAL_NS = 5 * 1000 * 1000, /* 16 MiB of ring hold a quarter of a second of 200,000 requests/s */
-    EDGE_LIMIT = 2000,
-    CONNECTION_LIMIT = 100000,
-    HOOK_LIMIT = 64
-};
+enum { WAIT_NS = 100 * 1000 * 1000, EDGE_LIMIT = 2000, CONNECTION_LIMIT = 100000, HOOK_LIMIT = 64 };
 
 struct watcher {
     const struct watch_options *options;
@@ -71,31 +66,39 @@ static struct edge_end end_of(const struct workload *workload) {
                              .workload = workload};
 }
 
+static void on_event(void *context, const void *record, size_t size);
+
+/* What names the owner stands among the events before anything of its sockets stands in the ring. */
 static struct edge_end name_owner(void *context, const struct record_owner *record, const char *command) {
+    struct watcher *watcher = context;
+    live_drain_events(watcher->live, on_event, watcher);
     struct owner owner = {.tgid = record->tgid, .start_time_ns = record->start_time, .cgroup_id = record->cgroup_id};
     memcpy(owner.comm, command, sizeof(owner.comm));
     uint64_t instance;
-    struct edge_end end = end_of(identity_resolve(context, &owner, &instance));
+    struct edge_end end = end_of(identity_resolve(watcher->identity, &owner, &instance));
     end.instance = instance;
     end.pid = record->tgid;
     return end;
 }
 
 static struct edge_end name_server(void *context, const uint8_t *address, int family, uint16_t port) {
-    return end_of(identity_server_address(context, address, family, port));
+    return end_of(identity_server_address(((struct watcher *)context)->identity, address, family, port));
 }
 
 static struct edge_end name_client(void *context, const uint8_t *address, int family) {
-    return end_of(identity_client_address(context, address, family));
+    return end_of(identity_client_address(((struct watcher *)context)->identity, address, family));
 }
 
-static void on_exec(struct watcher *watcher, const struct record_exec *exec) {
-    identity_saw_exec(watcher->identity, exec->tgid, exec->start_time, exec->executable, exec->arguments,
-                      exec->arguments_length);
-}
-
-static void on_cgroup(struct watcher *watcher, const struct record_cgroup *cgroup) {
-    identity_saw_cgroup(watcher->identity, cgroup->id, cgroup->path);
+static void on_event(void *context, const void *record, size_t size) {
+    struct identity *identity = ((struct watcher *)context)->identity;
+    const struct record_exec *exec = record;
+    const struct record_cgroup *cgroup = record;
+    (void)size;
+    if (exec->kind == RECORD_EXEC)
+        identity_saw_exec(identity, exec->tgid, exec->start_time, exec->executable, exec->arguments,
+                          exec->arguments_length);
+    else
+        identity_saw_cgroup(identity, cgroup->id, cgroup->path);
 }
 
 static void on_record(void *context, const void *record, size_t size) {
@@ -108,10 +111,12 @@ static void on_record(void *context, const void *record, size_t size) {
         connections_data(watcher->connections, record, (const uint8_t *)record + sizeof(struct record_data));
         break;
     case RECORD_OPENED:
-        connections_opened(watcher->connections, record);
+        if (((const struct record_opened *)record)->transport == TRANSPORT_TCP)
+            connections_opened(watcher->connections, record);
         break;
     case RECORD_CLOSED:
-        connections_closed(watcher->connections, record);
+        if (((const struct record_closed *)record)->transport == TRANSPORT_TCP)
+            connections_closed(watcher->connections, record);
         break;
     case RECORD_TURNS:
         connections_turns(watcher->connections, record);
@@ -119,11 +124,7 @@ static void on_record(void *context, const void *record, size_t size) {
     case RECORD_FAILED:
         connections_failed(watcher->connections, record);
         break;
-    case RECORD_EXEC:
-        on_exec(watcher, record);
-        break;
-    case RECORD_CGROUP:
-        on_cgroup(watcher, record);
+    default:
         break;
     }
 }
@@ -186,10 +187,9 @@ static void open_window(struct watcher *watcher, uint64_t time) {
 
 static void run(struct watcher *watcher) {
     uint64_t began = now_ns(CLOCK_MONOTONIC), shown = 0;
-    struct timespec pause = {.tv_nsec = DRAIN_INTERVAL_NS};
     open_window(watcher, now_ns(CLOCK_REALTIME));
     while (!stopping) {
-        live_drain(watcher->live, on_record, watcher);
+        live_drain(watcher->live, 0, on_record, watcher);
         uint64_t now = now_ns(CLOCK_REALTIME);
         if (now >= watcher->window.start + watcher->window.length || now < watcher->window.start) {
             write_window(watcher);
@@ -201,9 +201,10 @@ static void run(struct watcher *watcher) {
         }
         if (watcher->options->duration_ns && now_ns(CLOCK_MONOTONIC) - began >= watcher->options->duration_ns)
             break;
-        nanosleep(&pause, NULL);
+        live_drain_events(watcher->live, on_event, watcher);
+        live_wait(watcher->live, 0, WAIT_NS);
     }
-    while (live_drain(watcher->live, on_record, watcher))
+    while (live_drain(watcher->live, 0, on_record, watcher))
         ;
     write_window(watcher);
 }
@@ -221,7 +222,8 @@ static void say_ready(const struct watch_options *options) {
 static int start(struct watcher *watcher) {
     char error[256] = "";
     struct identity_options names = {0};
-    struct live_options live = {watcher->options->ring_bytes, watcher->options->only_this_netns};
+    struct live_options live = {
+        .ring_bytes = watcher->options->ring_bytes, .rings = 1, .only_this_netns = watcher->options->only_this_netns};
     if (live_new(&live, &watcher->live, error, sizeof(error)) < 0) {
         fprintf(stderr, "weft: %s\n", error);
         return -1;
@@ -235,7 +237,7 @@ static int start(struct watcher *watcher) {
         fprintf(stderr, "weft: %s\n", error);
     edges_init(&watcher->edges, EDGE_LIMIT);
     struct connection_options options = {
-        .namer = {watcher->identity, name_owner, name_server, name_client},
+        .namer = {watcher, name_owner, name_server, name_client},
         .edges = &watcher->edges,
         .limit = CONNECTION_LIMIT,
         .call_timeout_ns = CALL_TIMEOUT_NS,

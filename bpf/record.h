@@ -19,11 +19,17 @@ enum record_kind {
     RECORD_TURNS,
     RECORD_FAILED,
     RECORD_EXEC,
-    RECORD_CGROUP
+    RECORD_CGROUP,
+    RECORD_DATAGRAM,
+    RECORD_SESSION
 };
 
 enum socket_role { ROLE_UNKNOWN, ROLE_CLIENT, ROLE_SERVER };
-enum direction_proof { PROOF_NONE, PROOF_CONNECT, PROOF_ACCEPT, PROOF_LISTEN };
+/* FIRST: the end that sent the first datagram seen of a session is its client. */
+enum direction_proof { PROOF_NONE, PROOF_CONNECT, PROOF_ACCEPT, PROOF_LISTEN, PROOF_FIRST };
+enum transport { TRANSPORT_TCP, TRANSPORT_UDP };
+
+#define RINGS_MAX 16 /* a power of two */
 
 struct record_owner {
     __u64 start_time; /* ns since boot, of the thread group's leader */
@@ -32,7 +38,11 @@ struct record_owner {
     __u32 netns;      /* inode of the network namespace */
 };
 
-/* A connection is known: established, found open, or failed (`error` set). Sent again when the owner changes. */
+/*
+ * A connection is known: established, found open, or failed (`error` set). Sent again when the owner changes.
+ * A UDP socket is told once, before its first datagram: its role is unknown, its remote end zero unless connected, its
+ * local address zero unless bound.
+ */
 struct record_opened {
     __u32 kind;
     __u16 family; /* AF_INET or AF_INET6; v4-mapped addresses are AF_INET */
@@ -45,6 +55,7 @@ struct record_opened {
     __u32 error;                                /* errno of a failed connect, else 0 */
     __u64 latency;                              /* ns from connect to established or failed; 0: not known */
     char command[16];
+    __u8 transport, pad[7];
 };
 
 /* One send or receive whose head was copied. */
@@ -70,7 +81,7 @@ struct record_closed {
     __u64 bytes_sent, bytes_received;
     __u64 last_time; /* of the last operation */
     __u32 turns, lost;
-    __u32 retransmits, pad;
+    __u32 retransmits, transport;
 };
 
 /* Durations of a client end whose peer is on this host: first byte written to last byte read, by turn. */
@@ -79,7 +90,43 @@ struct record_turns {
     __u32 kind;
     __u32 count; /* of durations that stand here */
     __u64 time, cookie;
-    __u32 durations[TURNS_PER_RECORD]; /* in units of 64 ns */
+    __u64 durations[TURNS_PER_RECORD]; /* ns */
+};
+
+/* One datagram of an unknown or understood protocol. A session is (cookie, peer's address, peer's port). */
+struct record_datagram {
+    __u32 kind;
+    __u32 captured; /* bytes that follow this header */
+    __u64 time, cookie;
+    __u8 peer_address[16]; /* as in record_opened */
+    __u16 peer_port, family;
+    __u8 egress;
+    __u8 role, proof; /* of this socket in this session */
+    __u8 pad;
+    __u32 length; /* bytes the operation moved: more than one datagram with segmentation offload */
+    __u32 lost;   /* datagrams of this socket so far that did not fit the ring */
+    __u64 reserved;
+};
+
+/* What a session moved never depends on records: these are kept in a map and read once a window. */
+struct session_key {
+    __u64 cookie;
+    __u8 address[16];
+    __u16 port, family;
+    __u32 pad;
+};
+struct session_totals {
+    __u64 datagrams_sent, datagrams_received, bytes_sent, bytes_received; /* cumulative */
+    __u64 first_time, last_time;
+    __u32 copied; /* operations whose bytes were copied so far */
+    __u8 role, proof, pad[2];
+};
+
+/* The last totals of a session whose socket was closed; the map holds it no more. */
+struct record_session {
+    __u32 kind, pad;
+    struct session_key key;
+    struct session_totals totals;
 };
 
 #define EXEC_ARGUMENTS 192
@@ -98,6 +145,14 @@ struct record_cgroup {
     char path[240];
 };
 
+/* What passes through AF_UNIX streams, by sending and receiving process; cumulative. */
+struct unix_pair {
+    __u32 sender, receiver; /* tgid; receiver 0: not known */
+};
+struct unix_totals {
+    __u64 bytes, operations;
+};
+
 /* Everything the kernel side could not do, counted; the names stand in docs/operations.md. */
 enum kernel_counter {
     COUNTER_RING_FULL_OPENED,
@@ -108,6 +163,10 @@ enum kernel_counter {
     COUNTER_STORAGE_REFUSED,
     COUNTER_PEERS_FULL,
     COUNTER_PAYLOAD_UNREADABLE,
+    COUNTER_SESSIONS_FULL, /* datagrams whose session found the table full */
+    COUNTER_PEER_UNKNOWN,  /* datagrams of which no hook told the peer */
+    COUNTER_UNIX_FULL,     /* AF_UNIX sends whose pair found the table full */
+    COUNTER_LISTENERS_FULL,
     COUNTER_KINDS,
 };
 

@@ -5,5 +5,5 @@
 set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 mkdir -p "$here/vmlinux/$1"
-bpftool btf dump file "${2:-/sys/kernel/btf/vmlinux}" format c | python3 "$here/trim.py" "$here"/sock/*.c "$here"/sock/*.h \
+bpftool btf dump file "${2:-/sys/kernel/btf/vmlinux}" format c | python3 "$here/trim.py" "$here"/sock/*.c "$here"/sock/*.h "$here/record.h" \
     > "$here/vmlinux/$1/vmlinux.h"

@@ -552,7 +552,7 @@ void connections_turns(struct connections *all, const struct record_turns *recor
         return;
     }
     for (uint32_t i = 0; i < record->count && i < TURNS_PER_RECORD; i++)
-        histogram_add(&edge->window.client_duration, (uint64_t)record->durations[i] << 6);
+        histogram_add(&edge->window.client_duration, record->durations[i]);
 }
 
 static void settle(struct connection *c, const struct record_closed *record, bool client) {

@@ -88,7 +88,10 @@ def links_of(pid):
     """Ids of the BPF links that a process holds."""
     ids = []
     for fd in os.listdir(f"/proc/{pid}/fdinfo"):
-        lines = dict(line.split(":", 1) for line in open(f"/proc/{pid}/fdinfo/{fd}") if ":" in line)
+        try:
+            lines = dict(line.split(":", 1) for line in open(f"/proc/{pid}/fdinfo/{fd}") if ":" in line)
+        except FileNotFoundError:  # closed since it was listed
+            continue
         ids += [lines["link_id"].strip()] if "link_id" in lines else []
     return ids
 

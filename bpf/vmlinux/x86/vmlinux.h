@@ -39,6 +39,7 @@ struct dentry;
 struct device;
 struct dst_entry;
 struct ebitmap_node;
+struct escape;
 struct fasync_struct;
 struct fib6_info;
 struct fib6_table;
@@ -54,6 +55,8 @@ struct fs_struct;
 struct futex_pi_state;
 struct futex_private_hash;
 struct gendisk;
+struct gprefix;
+struct group_dual;
 struct hrtimer_clock_base;
 struct hvc_struct;
 struct icmp_mib;
@@ -66,6 +69,7 @@ struct inet_connection_sock_af_ops;
 struct inet_hashinfo;
 struct inet_peer_base;
 struct inode;
+struct instr_dual;
 struct io_bitmap;
 struct io_context;
 struct io_cq;
@@ -103,6 +107,7 @@ struct mempolicy;
 struct mm_cid;
 struct mmu_notifier_subscriptions;
 struct mnt_namespace;
+struct mode_dual;
 struct mpls_route;
 struct mptcp_mib;
 struct nameidata;
@@ -113,7 +118,6 @@ struct nf_ct_event_notifier;
 struct nf_hook_entries;
 struct nf_logger;
 struct notifier_block;
-struct numa_drop_counters;
 struct numa_group;
 struct obj_cgroup;
 struct old_timespec32;
@@ -122,8 +126,8 @@ struct percpu_ref_data;
 struct perf_ctx_data;
 struct perf_event;
 struct perf_event_context;
-struct pid;
 struct pid_namespace;
+struct pidfs_attr;
 struct pipe_inode_info;
 struct pollfd;
 struct port_buffer;
@@ -169,6 +173,7 @@ struct time_namespace;
 struct ubuf_info;
 struct ucounts;
 struct udp_mib;
+struct udp_prod_queue;
 struct udp_table;
 struct uevent_sock;
 struct unwind_cache;
@@ -181,6 +186,7 @@ struct virtqueue;
 struct vm_area_struct;
 struct vm_struct;
 struct workqueue_struct;
+struct x86_emulate_ctxt;
 struct xfrm_policy;
 struct xol_area;
 
@@ -1406,6 +1412,28 @@ typedef struct {
 } kgid_t;
 
 typedef u32 errseq_t;
+
+struct upid {
+	int nr;
+	struct pid_namespace *ns;
+};
+
+struct pid {
+	refcount_t count;
+	unsigned int level;
+	spinlock_t lock;
+	struct {
+		u64 ino;
+		struct rb_node pidfs_node;
+		struct dentry *stashed;
+		struct pidfs_attr *attr;
+	};
+	struct hlist_head tasks[4];
+	struct hlist_head inodes;
+	wait_queue_head_t wait_pidfd;
+	struct callback_head rcu;
+	struct upid numbers[0];
+};
 
 typedef int32_t key_serial_t;
 
@@ -2879,6 +2907,25 @@ struct socket {
 	struct socket_wq wq;
 };
 
+struct numa_drop_counters {
+	atomic_t drops0;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	atomic_t drops1;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+};
+
 enum state {
 	Start = 0,
 	Collect = 1,
@@ -2888,6 +2935,22 @@ enum state {
 	CopyFile = 5,
 	GotSymlink = 6,
 	Reset = 7,
+};
+
+struct opcode {
+	u64 flags;
+	u8 intercept;
+	u8 pad[7];
+	union {
+		int (*execute)(struct x86_emulate_ctxt *);
+		const struct opcode *group;
+		const struct group_dual *gdual;
+		const struct gprefix *gprefix;
+		const struct escape *esc;
+		const struct instr_dual *idual;
+		const struct mode_dual *mdual;
+	} u;
+	int (*check_perm)(struct x86_emulate_ctxt *);
 };
 
 struct bpf_iter_meta {
@@ -3029,6 +3092,31 @@ enum {
 enum {
 	BPF_LOCAL_STORAGE_GET_F_CREATE = 1,
 	BPF_SK_STORAGE_GET_F_CREATE = 1,
+};
+
+struct bpf_sock_addr {
+	__u32 user_family;
+	__u32 user_ip4;
+	__u32 user_ip6[4];
+	__u32 user_port;
+	__u32 family;
+	__u32 type;
+	__u32 protocol;
+	__u32 msg_src_ip4;
+	__u32 msg_src_ip6[4];
+	union {
+		struct bpf_sock *sk;
+	};
+};
+
+enum sock_type {
+	SOCK_STREAM = 1,
+	SOCK_DGRAM = 2,
+	SOCK_RAW = 3,
+	SOCK_RDM = 4,
+	SOCK_SEQPACKET = 5,
+	SOCK_DCCP = 6,
+	SOCK_PACKET = 10,
 };
 
 enum {
@@ -3184,6 +3272,38 @@ struct port {
 	bool outvq_full;
 	bool host_connected;
 	bool guest_connected;
+};
+
+struct udp_sock {
+	struct inet_sock inet;
+	long unsigned int udp_flags;
+	int pending;
+	__u8 encap_type;
+	__u16 udp_lrpa_hash;
+	struct hlist_nulls_node udp_lrpa_node;
+	__u16 len;
+	__u16 gso_size;
+	__u16 pcslen;
+	__u16 pcrlen;
+	int (*encap_rcv)(struct sock *, struct sk_buff *);
+	void (*encap_err_rcv)(struct sock *, struct sk_buff *, int, __be16, u32, u8 *);
+	int (*encap_err_lookup)(struct sock *, struct sk_buff *);
+	void (*encap_destroy)(struct sock *);
+	struct sk_buff * (*gro_receive)(struct sock *, struct list_head *, struct sk_buff *);
+	int (*gro_complete)(struct sock *, struct sk_buff *, int);
+	struct udp_prod_queue *udp_prod_queue;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	struct sk_buff_head reader_queue;
+	int forward_deficit;
+	int forward_threshold;
+	bool peeking_with_offset;
+	struct hlist_node tunnel_list;
+	long: 64;
+	struct numa_drop_counters drop_counters;
 };
 
 struct fastopen_queue {
@@ -3522,6 +3642,18 @@ struct bpf_iter__tcp {
 		struct sock_common *sk_common;
 	};
 	uid_t uid;
+};
+
+struct bpf_iter__udp {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct udp_sock *udp_sk;
+	};
+	uid_t uid;
+	long: 0;
+	int bucket;
 };
 
 #pragma clang attribute pop

@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * UDP: sessions of a socket with a peer, their totals, and the heads of datagrams that a parser may want.
+ *
+ * An unconnected socket does not know its peer when the socket hooks fire; the cgroup hooks that run just before, in
+ * the same system call, do, and leave it with the thread. Totals are kept in a bounded map that userspace reads once
+ * a window; a socket that closes after speaking with one peer only takes its session out of the map and sends the
+ * totals as a record.
+ */
+#ifndef WEFT_BPF_SOCK_DATAGRAM_H
+#define WEFT_BPF_SOCK_DATAGRAM_H
+
+#define DATAGRAM_HEAD 1024   /* bytes shown of one */
+#define DATAGRAMS_UNKNOWN 16 /* of a session; later ones are only counted, unless they look like DNS */
+#define SOCK_BINDPORT_LOCK 8 /* include/net/sock.h: the port was chosen by the program */
+#define DNS_HEADER 12
+
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct session_key);
+    __type(value, struct session_totals);
+} sessions SEC(".maps");
+
+/* ---- the peer ---- */
+
+/* The context is read by the program itself: the verifier takes it at fixed offsets only. */
+static void tell_peer(const __u32 words[4], __u16 family, __u32 port, __u64 cookie) {
+    __u64 thread = bpf_get_current_pid_tgid();
+    struct call_state fresh = {}, *state = bpf_map_lookup_elem(&calls, &thread);
+    if (!state) {
+        bpf_map_update_elem(&calls, &thread, &fresh, BPF_ANY);
+        state = bpf_map_lookup_elem(&calls, &thread);
+        if (!state)
+            return;
+    }
+    bool mapped = family == AF_INET6 && !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+    __u32 *address = (__u32 *)state->peer_address;
+    address[0] = mapped ? words[3] : words[0];
+    address[1] = mapped ? 0 : words[1];
+    address[2] = mapped ? 0 : words[2];
+    address[3] = mapped ? 0 : words[3];
+    state->peer_family = mapped ? AF_INET : family;
+    state->peer_port = bpf_ntohs(port);
+    state->cookie = cookie;
+}
+
+static void tell_peer4(struct bpf_sock_addr *context) {
+    __u32 words[4] = {context->user_ip4};
+    tell_peer(words, AF_INET, context->user_port, bpf_get_socket_cookie(context));
+}
+
+static void tell_peer6(struct bpf_sock_addr *context) {
+    __u32 words[4] = {context->user_ip6[0], context->user_ip6[1], context->user_ip6[2], context->user_ip6[3]};
+    tell_peer(words, AF_INET6, context->user_port, bpf_get_socket_cookie(context));
+}
+
+/* Takes what a hook left for this socket, else the socket's own peer. */
+static bool peer_of(struct sock *sk, struct conn *conn, struct session_key *key) {
+    __u64 thread = bpf_get_current_pid_tgid();
+    struct call_state *state = bpf_map_lookup_elem(&calls, &thread);
+    key->cookie = conn->cookie;
+    if (state && state->peer_family && state->cookie == conn->cookie) {
+        __builtin_memcpy(key->address, state->peer_address, sizeof(key->address));
+        key->port = state->peer_port;
+        key->family = state->peer_family;
+        state->peer_family = 0;
+        return true;
+    }
+    if (sk->__sk_common.skc_state != BPF_TCP_ESTABLISHED) { /* UDP uses it for "connected" */
+        *key = conn->session; /* recv() does not ask from whom: then from the only one it spoke with */
+        return conn->sessions == 1;
+    }
+    key->port = bpf_ntohs(sk->__sk_common.skc_dport);
+    if (sk->__sk_common.skc_family == AF_INET6 && !is_v4_mapped(&sk->__sk_common.skc_v6_daddr)) {
+        key->family = AF_INET6;
+        bpf_probe_read_kernel(key->address, 16, &sk->__sk_common.skc_v6_daddr);
+    } else {
+        key->family = AF_INET;
+        *(__u32 *)key->address = sk->__sk_common.skc_daddr;
+    }
+    return true;
+}
+
+/* ---- sessions ---- */
+
+/* Who spoke first is the client; of a socket older than the agent, the one whose port was not chosen by it. */
+static void session_role(struct sock *sk, struct conn *conn, struct session_totals *totals, bool egress) {
+    totals->proof = PROOF_FIRST;
+    totals->role = egress ? ROLE_CLIENT : ROLE_SERVER;
+    if (conn->flags & FLAG_FOUND_OPEN) {
+        totals->proof = PROOF_LISTEN;
+        totals->role = sk->sk_userlocks & SOCK_BINDPORT_LOCK ? ROLE_SERVER : ROLE_CLIENT;
+    }
+}
+
+static struct session_totals *session_of(struct sock *sk, struct conn *conn, const struct session_key *key, bool egress,
+                                         __u64 now) {
+    struct session_totals *totals = bpf_map_lookup_elem(&sessions, key);
+    if (totals)
+        return totals;
+    struct session_totals fresh = {.first_time = now};
+    session_role(sk, conn, &fresh, egress);
+    bpf_map_update_elem(&sessions, key, &fresh, BPF_NOEXIST);
+    totals = bpf_map_lookup_elem(&sessions, key);
+    if (!totals) {
+        count(COUNTER_SESSIONS_FULL, 1);
+        return NULL;
+    }
+    conn->sessions++;
+    conn->session = *key;
+    return totals;
+}
+
+/* ---- heads ---- */
+
+/* RFC 1035, 4.1.1: a known opcode, the reserved bit clear, one question, and not more records than fit. */
+static bool looks_like_dns(const char *bytes, __u32 length) {
+    const __u8 *b = (const __u8 *)bytes;
+    __u32 opcode = b[2] >> 3 & 15;
+    return length > DNS_HEADER && opcode <= 5 && !(b[3] & 0x40) && b[4] == 0 && b[5] <= 1 && b[6] < 4 && b[8] < 4 &&
+           b[10] < 4;
+}
+
+/* How much is copied: a head while the session is unknown, then only of what looks like DNS. */
+static __u32 copy_head(struct data_scratch *space, const struct session_totals *totals, __u32 length, __u32 slot) {
+    struct user_runs runs = {};
+    __u32 head = length < DATAGRAM_HEAD ? length : DATAGRAM_HEAD;
+    user_runs(&runs);
+    if (totals->copied >= DATAGRAMS_UNKNOWN) {
+        __u32 seen = copy_runs(&runs, slot, 0, head < 2 * DNS_HEADER ? head : 2 * DNS_HEADER);
+        if (!looks_like_dns(space->payload, seen))
+            return 0;
+    }
+    return copy_runs(&runs, slot, 0, head);
+}
+
+static void send_datagram(struct conn *conn, const struct session_key *key, struct session_totals *totals, __u32 length,
+                          bool egress, __u64 now, __u32 slot) {
+    struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
+    void *ring = ring_at(conn->ring);
+    __u32 copied = space && ring ? copy_head(space, totals, length, slot) : 0;
+    if (!copied || !space || !ring)
+        return;
+    totals->copied++;
+    space->datagram = (struct record_datagram){
+        .kind = RECORD_DATAGRAM,
+        .captured = copied,
+        .time = now,
+        .cookie = conn->cookie,
+        .peer_port = key->port,
+        .family = key->family,
+        .egress = egress,
+        .role = totals->role,
+        .proof = totals->proof,
+        .length = length,
+        .lost = conn->lost,
+    };
+    __builtin_memcpy(space->datagram.peer_address, key->address, sizeof(key->address));
+    __u64 size = sizeof(space->datagram) + (copied & PAYLOAD_MASK);
+    if (!(conn->flags & FLAG_OPENED_SENT) || bpf_ringbuf_output(ring, space, size, BPF_RB_NO_WAKEUP)) {
+        count(COUNTER_RING_FULL_DATA, 1);
+        conn->lost++;
+        return;
+    }
+    wake_agent(conn->ring, ring);
+}
+
+/* ---- operations ---- */
+
+static void datagram_operation(struct sock *sk, __u32 length, bool egress, __u32 slot) {
+    struct conn *conn = conn_of(sk);
+    if (!conn || (conn->flags & FLAG_IGNORED))
+        return;
+    __u64 now = bpf_ktime_get_ns();
+    conn->ring = 0; /* sessions of one socket have many peers, and both ends of each shall meet */
+    conn->local_port = sk->__sk_common.skc_num;
+    refresh_owner(sk, conn, now);
+    if (conn->flags & FLAG_IGNORED)
+        return;
+    __sync_fetch_and_add(egress ? &conn->sent : &conn->received, length);
+    conn->last_time = now;
+    struct session_key key = {};
+    if (!peer_of(sk, conn, &key)) {
+        count(COUNTER_PEER_UNKNOWN, 1);
+        return;
+    }
+    struct session_totals unlisted = {}, *totals = session_of(sk, conn, &key, egress, now);
+    if (!totals) {
+        totals = &unlisted;
+        session_role(sk, conn, totals, egress);
+    }
+    __sync_fetch_and_add(egress ? &totals->datagrams_sent : &totals->datagrams_received, 1);
+    __sync_fetch_and_add(egress ? &totals->bytes_sent : &totals->bytes_received, length);
+    totals->last_time = now;
+    if (sk->sk_socket && sk->sk_socket->file)
+        send_datagram(conn, &key, totals, length, egress, now, slot);
+}
+
+static void send_session(struct conn *conn) {
+    struct session_totals *totals = bpf_map_lookup_elem(&sessions, &conn->session);
+    void *ring = ring_at(0);
+    struct record_session *record = totals && ring ? bpf_ringbuf_reserve(ring, sizeof(*record), 0) : NULL;
+    if (!record) {
+        if (totals)
+            count(COUNTER_RING_FULL_OTHER, 1); /* the totals stay in the map until the session is idle */
+        return;
+    }
+    record->kind = RECORD_SESSION;
+    record->pad = 0;
+    record->key = conn->session;
+    record->totals = *totals;
+    bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+    bpf_map_delete_elem(&sessions, &conn->session);
+}
+
+static void datagram_closed(struct conn *conn) {
+    if (!(conn->flags & FLAG_OPENED_SENT) || (conn->flags & FLAG_IGNORED))
+        return;
+    if (conn->sessions == 1)
+        send_session(conn);
+    void *ring = ring_at(0);
+    struct record_closed *closed = ring ? bpf_ringbuf_reserve(ring, sizeof(*closed), 0) : NULL;
+    if (!closed) {
+        count(COUNTER_RING_FULL_CLOSED, 1);
+        return;
+    }
+    __builtin_memset(closed, 0, sizeof(*closed));
+    closed->kind = RECORD_CLOSED;
+    closed->transport = TRANSPORT_UDP;
+    closed->time = bpf_ktime_get_ns();
+    closed->cookie = conn->cookie;
+    closed->last_time = conn->last_time;
+    closed->lost = conn->lost;
+    closed->bytes_sent = conn->sent;
+    closed->bytes_received = conn->received;
+    bpf_ringbuf_submit(closed, BPF_RB_NO_WAKEUP);
+    wake_agent(0, ring);
+}
+
+#endif

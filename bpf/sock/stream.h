@@ -1,0 +1,420 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * TCP: when a connection lives, and the heads of what it sends and receives.
+ *
+ * A *turn* is a run of operations in one direction; the first bytes of a turn are what names a call, so only heads are
+ * copied, by a policy that the first bytes of the connection choose. A client end whose peer is on this host copies
+ * nothing: it only keeps the duration of each turn, eight to a record.
+ */
+#ifndef WEFT_BPF_SOCK_STREAM_H
+#define WEFT_BPF_SOCK_STREAM_H
+
+#define CHUNKS 16 /* records of one operation */
+
+/* How much of an operation is copied. `first` for the one that starts a turn, `more` for those that continue it. */
+struct copy_limits {
+    __u32 request_first, request_more, response_first, response_more;
+    __u32 operations; /* of one turn; later ones are only counted */
+};
+static const struct copy_limits limits[] = {
+    [POLICY_UNKNOWN] = {PAYLOAD_MASK, 2048, 2048, 2048, 16},
+    [POLICY_HEADS] = {2048, 1024, 256, 128, 64},
+    [POLICY_STREAM] = {CHUNKS * PAYLOAD_MASK, CHUNKS *PAYLOAD_MASK, CHUNKS *PAYLOAD_MASK, CHUNKS *PAYLOAD_MASK, 64},
+    [POLICY_HANDSHAKE] = {2048, 2048, 64, 64, 2},
+    [POLICY_OPAQUE] = {0, 0, 0, 0, 0},
+};
+
+/* Connections by their pair of initial sequence numbers: which ends are here. */
+enum { END_CLIENT = 1, END_SERVER = 2, END_BLIND = 4 /* the server's end moves bytes that no hook shows */ };
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 262144);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, __u64);
+    __type(value, __u64);
+} ends SEC(".maps");
+
+struct listen_key {
+    __u32 netns, port;
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 16384);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, struct listen_key);
+    __type(value, __u32); /* END_BLIND: connections of this listener are spliced */
+} listeners SEC(".maps");
+
+/* ---- the connection's name ---- */
+
+/*
+ * Both initial sequence numbers; the formulas' derivation stands in docs/architecture.md. Without the socket's lock a
+ * reading may be torn, so it counts only when two in a row agree; at most four are tried.
+ */
+static void read_isn(struct conn *conn, struct tcp_sock *tcp) {
+    __u64 before = 0;
+    for (int i = 0; i < 4; i++) {
+        __u32 own = tcp->snd_una - (__u32)tcp->bytes_acked;
+        __u32 peer = tcp->rcv_nxt - (__u32)tcp->bytes_received - 1;
+        __u64 isn = conn->role == ROLE_CLIENT ? (__u64)own << 32 | peer : (__u64)peer << 32 | (__u32)(own - 1);
+        if (isn == before)
+            break;
+        before = isn;
+        barrier();
+    }
+    conn->isn = before;
+    conn->ring = ring_of(conn->isn);
+}
+
+static __u32 listener_flags(struct sock *sk) {
+    struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
+    __u32 *flags = bpf_map_lookup_elem(&listeners, &key);
+    return flags ? *flags : 0;
+}
+
+static void register_end(struct sock *sk, struct conn *conn) {
+    __u64 bits = conn->role == ROLE_CLIENT ? END_CLIENT : END_SERVER | listener_flags(sk);
+    __u64 *known = bpf_map_lookup_elem(&ends, &conn->isn);
+    if (bits & END_BLIND)
+        conn->policy = POLICY_OPAQUE;
+    if (known)
+        __sync_fetch_and_or(known, bits);
+    else if (bpf_map_update_elem(&ends, &conn->isn, &bits, BPF_NOEXIST)) {
+        known = bpf_map_lookup_elem(&ends, &conn->isn);
+        if (known)
+            __sync_fetch_and_or(known, bits);
+        else
+            count(COUNTER_PEERS_FULL, 1);
+    }
+}
+
+static void guess_role(struct sock *sk, struct conn *conn) {
+    struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
+    conn->role = bpf_map_lookup_elem(&listeners, &key) ? ROLE_SERVER : ROLE_CLIENT;
+    conn->proof = PROOF_LISTEN;
+}
+
+/* A client's end copies nothing when the server's end is here and sees its own bytes. Decided once. */
+static bool peer_shows_bytes(struct conn *conn) {
+    if (!(conn->flags & FLAG_PEER_DECIDED)) {
+        __u64 *known = conn->role == ROLE_CLIENT ? bpf_map_lookup_elem(&ends, &conn->isn) : NULL;
+        if (known && (*known & END_SERVER) && !(*known & END_BLIND))
+            conn->flags |= FLAG_PEER_LOCAL;
+        conn->flags |= FLAG_PEER_DECIDED;
+    }
+    return conn->flags & FLAG_PEER_LOCAL;
+}
+
+/*
+ * Called when a server answers and no hook has seen it receive. If bytes were taken out of its socket all the same
+ * (splice; docker-proxy does it), the client's ends of its listener show theirs from the next connection on.
+ */
+static void note_blind(struct sock *sk, struct conn *conn, struct tcp_sock *tcp) {
+    struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
+    if (tcp->bytes_received - (__u32)(tcp->rcv_nxt - tcp->copied_seq) == 0)
+        return;
+    __u32 *flags = bpf_map_lookup_elem(&listeners, &key);
+    if (flags)
+        *flags = END_BLIND;
+    conn->policy = POLICY_OPAQUE;
+}
+
+/* ---- durations of a client whose peer is here ---- */
+
+static void send_turns(struct conn *conn, __u64 now) {
+    void *ring = ring_at(conn->ring);
+    struct record_turns *turns = ring ? bpf_ringbuf_reserve(ring, sizeof(*turns), 0) : NULL;
+    if (!turns) {
+        count(COUNTER_RING_FULL_OTHER, 1);
+        conn->batch = 0;
+        return;
+    }
+    turns->kind = RECORD_TURNS;
+    turns->count = conn->batch;
+    turns->time = now;
+    turns->cookie = conn->cookie;
+    __builtin_memcpy(turns->durations, conn->durations, sizeof(turns->durations));
+    bpf_ringbuf_submit(turns, BPF_RB_NO_WAKEUP);
+    wake_agent(conn->ring, ring);
+    conn->batch = 0;
+}
+
+/* A client's turn ended when it writes again, or closes: keep its duration. */
+static void keep_duration(struct conn *conn, __u64 now) {
+    if (!conn->turn_start || conn->turn_egress)
+        return;
+    conn->durations[conn->batch & (TURNS_PER_RECORD - 1)] = conn->last_time - conn->turn_start;
+    conn->turn_start = 0;
+    if (++conn->batch >= TURNS_PER_RECORD)
+        send_turns(conn, now);
+}
+
+/* ---- life ---- */
+
+/* bytes_received counts a FIN, too; tcp_fin() marks the socket SOCK_DONE (include/net/sock.h: bit 1). */
+static __u64 fin_received(struct sock *sk) {
+    return sk->__sk_common.skc_flags >> 1 & 1;
+}
+
+static void send_closed(struct sock *sk, struct conn *conn, __u64 now) {
+    struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+    if (!(conn->flags & FLAG_OPENED_SENT))
+        send_opened(sk, conn, bpf_sk_storage_get(&owners, sk, 0, 0), now, 0);
+    if (conn->flags & FLAG_PEER_LOCAL) {
+        keep_duration(conn, now);
+        if (conn->batch)
+            send_turns(conn, now);
+    }
+    void *ring = ring_at(conn->ring);
+    struct record_closed *closed = ring ? bpf_ringbuf_reserve(ring, sizeof(*closed), 0) : NULL;
+    if (!closed) {
+        count(COUNTER_RING_FULL_CLOSED, 1);
+        count(COUNTER_LOST_TURNS_UNREPORTED, conn->lost - conn->lost_reported);
+        return;
+    }
+    __builtin_memset(closed, 0, sizeof(*closed));
+    closed->kind = RECORD_CLOSED;
+    closed->time = now;
+    closed->cookie = conn->cookie;
+    closed->last_time = conn->last_time;
+    closed->turns = conn->turn;
+    closed->lost = conn->lost;
+    closed->error = sk->sk_err;
+    if (tcp) {
+        closed->bytes_sent = conn->sent;
+        closed->bytes_received = tcp->bytes_received - fin_received(sk);
+        closed->retransmits = tcp->total_retrans;
+    }
+    bpf_ringbuf_submit(closed, BPF_RB_NO_WAKEUP);
+    wake_agent(conn->ring, ring);
+}
+
+static void stream_established(struct sock *sk, struct conn *conn, int old) {
+    struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+    if (!tcp)
+        return;
+    conn->role = old == BPF_TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER;
+    conn->proof = old == BPF_TCP_SYN_SENT ? PROOF_CONNECT : PROOF_ACCEPT;
+    conn->local_port = sk->__sk_common.skc_num; /* a connecting socket gets it after its conn was made */
+    read_isn(conn, tcp);
+    register_end(sk, conn);
+    struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
+    if (owner && owner->tgid && owner->tgid == self_tgid)
+        conn->flags |= FLAG_IGNORED;
+    else if (owner && owner->tgid && !(conn->flags & FLAG_IGNORED))
+        send_opened(sk, conn, owner, bpf_ktime_get_ns(), 0);
+}
+
+static void stream_connecting(struct sock *sk) {
+    struct conn *conn = conn_of(sk);
+    struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    if (conn)
+        conn->connect_time = bpf_ktime_get_ns();
+    if (owner && !owner->tgid)
+        stamp(owner);
+}
+
+static void stream_closed(struct sock *sk, int old) {
+    struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+    if (!conn || (conn->flags & FLAG_IGNORED))
+        return;
+    __u64 now = bpf_ktime_get_ns();
+    if (old == BPF_TCP_SYN_SENT) {
+        conn->role = ROLE_CLIENT;
+        conn->proof = PROOF_CONNECT;
+        conn->local_port = sk->__sk_common.skc_num;
+        send_opened(sk, conn, bpf_sk_storage_get(&owners, sk, 0, 0), now, sk->sk_err ? sk->sk_err : 125);
+        return;
+    }
+    if (!conn->role)
+        return;
+    send_closed(sk, conn, now);
+    bpf_map_delete_elem(&ends, &conn->isn);
+}
+
+static void stream_state(struct sock *sk, int old, int new) {
+    struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
+    __u32 none = 0;
+    if (new == BPF_TCP_LISTEN) {
+        if (bpf_map_update_elem(&listeners, &key, &none, BPF_NOEXIST) && !bpf_map_lookup_elem(&listeners, &key))
+            count(COUNTER_LISTENERS_FULL, 1);
+    } else if (old == BPF_TCP_LISTEN)
+        bpf_map_delete_elem(&listeners, &key);
+    else if (new == BPF_TCP_SYN_SENT)
+        stream_connecting(sk);
+    else if (new == BPF_TCP_ESTABLISHED && (old == BPF_TCP_SYN_SENT || old == BPF_TCP_SYN_RECV)) {
+        struct conn *conn = conn_of(sk);
+        if (conn)
+            stream_established(sk, conn, old);
+    } else if (new == BPF_TCP_CLOSE)
+        stream_closed(sk, old);
+}
+
+/* ---- bytes ---- */
+
+static bool starts_with(const char *b, char c0, char c1, char c2, char c3) {
+    return b[0] == c0 && b[1] == c1 && b[2] == c2 && b[3] == c3;
+}
+
+/* Chooses how much is copied from now on; which protocol it is, userspace decides. */
+static void choose_policy(struct conn *conn, const char *b, __u32 length) {
+    if (length < 4)
+        return;
+    if (b[0] == 0x16 && b[1] == 3)
+        conn->policy = POLICY_HANDSHAKE;
+    else if (starts_with(b, 'G', 'E', 'T', ' ') || starts_with(b, 'P', 'O', 'S', 'T') ||
+             starts_with(b, 'P', 'U', 'T', ' ') || starts_with(b, 'H', 'E', 'A', 'D') ||
+             starts_with(b, 'D', 'E', 'L', 'E') || starts_with(b, 'P', 'A', 'T', 'C') ||
+             starts_with(b, 'O', 'P', 'T', 'I') || starts_with(b, 'H', 'T', 'T', 'P'))
+        conn->policy = POLICY_HEADS;
+    else if (b[0] == '*' && b[1] >= '0' && b[1] <= '9')
+        conn->policy = POLICY_STREAM;
+    else if (b[0] == 0 && b[1] == 0 && (b[4] == 0 || b[4] == 4) && length >= 8)
+        conn->policy = POLICY_STREAM; /* PostgreSQL's startup packet */
+    else if (++conn->unknown_operations > 64)
+        conn->policy = POLICY_OPAQUE;
+}
+
+static __u32 copy_limit(const struct conn *conn, bool request, bool first) {
+    const struct copy_limits *limit = &limits[conn->policy > POLICY_OPAQUE ? POLICY_OPAQUE : conn->policy];
+    if (conn->operations > limit->operations)
+        return 0;
+    if (request)
+        return first ? limit->request_first : limit->request_more;
+    return first ? limit->response_first : limit->response_more;
+}
+
+static void lost_head(struct conn *conn, bool first) {
+    count(COUNTER_RING_FULL_DATA, 1);
+    if (first && !(conn->flags & FLAG_TURN_LOST)) {
+        conn->flags |= FLAG_TURN_LOST;
+        conn->lost++;
+    }
+}
+
+/* One operation: what it moved, and how much of its head goes to userspace. */
+struct move {
+    __u64 offset, before, now;
+    __u32 length, wanted, done, slot;
+    bool egress, first;
+};
+
+static void output_data(struct conn *conn, struct data_scratch *space) {
+    void *ring = ring_at(conn->ring);
+    __u64 size = sizeof(space->head) + (space->head.captured & PAYLOAD_MASK);
+    if (!(conn->flags & FLAG_OPENED_SENT) || !ring || bpf_ringbuf_output(ring, space, size, BPF_RB_NO_WAKEUP)) {
+        lost_head(conn, space->head.first);
+        return;
+    }
+    conn->lost_reported = conn->lost;
+    wake_agent(conn->ring, ring);
+}
+
+/*
+ * Sends the next record of an operation, of at most PAYLOAD_MASK bytes; gives how many of the wanted ones are left.
+ * Not static: the verifier walks it once.
+ */
+__noinline int send_chunk(struct conn *conn, struct user_runs *runs, struct move *move) {
+    if (!conn || !runs || !move)
+        return 0;
+    __u32 slot = move->slot, done = move->done, rest = move->wanted - done;
+    struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
+    if (!space)
+        return 0;
+    __u32 copied = copy_runs(runs, slot, done, rest < PAYLOAD_MASK ? rest : PAYLOAD_MASK);
+    bool first = move->first && !done, last = !copied || copied >= rest;
+    if (conn->policy == POLICY_UNKNOWN)
+        choose_policy(conn, space->payload, copied);
+    if (!copied && !first)
+        return 0;
+    space->head = (struct record_data){
+        .kind = RECORD_DATA,
+        .captured = copied,
+        .time = move->now,
+        .cookie = conn->cookie,
+        .offset = move->offset + done,
+        .other_offset = move->egress ? conn->received : conn->sent,
+        .previous_turn_end = first ? move->before : 0,
+        .length = last ? move->length - done : copied,
+        .turn = conn->turn,
+        .lost = conn->lost,
+        .egress = move->egress,
+        .first = first,
+    };
+    output_data(conn, space);
+    move->done = done + copied;
+    return last ? 0 : rest - copied;
+}
+
+static void send_data(struct conn *conn, struct move *move) {
+    struct user_runs runs = {};
+    move->wanted = copy_limit(conn, (conn->role == ROLE_CLIENT) == move->egress, move->first);
+    if (move->wanted > move->length)
+        move->wanted = move->length;
+    if (!move->wanted)
+        return;
+    user_runs(&runs);
+    for (int i = 0; i < CHUNKS; i++)
+        if (!send_chunk(conn, &runs, move))
+            return;
+}
+
+/* The stream offset after this operation, from the socket's own counters; a torn reading falls back to the sum. */
+static __u64 stream_end(struct conn *conn, struct tcp_sock *tcp, bool egress, __u32 length) {
+    __u64 expected = (egress ? conn->sent : conn->received) + length, end;
+    if (egress)
+        end = tcp->bytes_acked - (conn->role == ROLE_CLIENT) + (__u32)(tcp->write_seq - tcp->snd_una);
+    else
+        end = tcp->bytes_received - (__u32)(tcp->rcv_nxt - tcp->copied_seq);
+    return end < expected || end - expected > (1ULL << 32) ? expected : end;
+}
+
+/* Starts a new turn when the direction changed. */
+static bool take_turn(struct conn *conn, bool egress, bool local, __u64 now) {
+    if (conn->turn && conn->turn_egress == egress)
+        return false;
+    if (local && egress)
+        keep_duration(conn, now);
+    conn->turn++;
+    conn->operations = 0;
+    if ((conn->role == ROLE_CLIENT) == egress)
+        conn->flags &= ~FLAG_TURN_LOST;
+    if (egress || !local)
+        conn->turn_start = now;
+    conn->turn_egress = egress;
+    return true;
+}
+
+/* `shown` is the socket that the user holds: the same one, or the MPTCP socket above it. */
+static void stream_operation(struct sock *sk, struct tcp_sock *tcp, struct sock *shown, __u32 length, bool egress,
+                             __u32 slot) {
+    struct conn *conn = conn_of(sk);
+    if (!conn || (conn->flags & FLAG_IGNORED))
+        return;
+    __u64 now = bpf_ktime_get_ns();
+    if (!conn->role) {
+        guess_role(sk, conn);
+        read_isn(conn, tcp);
+        register_end(sk, conn);
+    }
+    refresh_owner(sk, conn, now);
+    if (conn->flags & FLAG_IGNORED)
+        return;
+    __u64 end = stream_end(conn, tcp, egress, length);
+    bool local = peer_shows_bytes(conn);
+    struct move move = {.before = conn->last_time, .now = now, .length = length, .egress = egress, .slot = slot};
+    move.first = take_turn(conn, egress, local, now);
+    move.offset = end - length;
+    conn->operations++;
+    conn->last_time = now;
+    if (move.first && egress && conn->role == ROLE_SERVER && !conn->received)
+        note_blind(sk, conn, tcp);
+    if (egress)
+        conn->sent = end;
+    else
+        conn->received = end;
+    if (!local && shown->sk_socket && shown->sk_socket->file)
+        send_data(conn, &move);
+}
+
+#endif
