@@ -23,6 +23,7 @@ enum {
     SESSION_IDLE_S = 60,      /* a UDP session without a datagram for this long is over */
     SESSION_CROWDED_S = 5,    /* the same, when the table is more than half full */
     SESSIONS_PER_LOOK = 4096, /* read from the kernel at once */
+    UNSENT_PER_LOOK = 1024,
     EVENTS_BYTES = 1 << 20,   /* as in bpf/sock/state.h */
 };
 
@@ -59,6 +60,7 @@ struct live {
     struct ring *rings[RINGS_MAX], *events;
     unsigned ring_count;
     pthread_mutex_t events_lock;
+    uint64_t unsent_seen[RINGS_MAX]; /* the kernel's count when a ring's thread last looked */
     struct live_program programs[PROGRAMS];
     struct bpf_link *links[PROGRAMS];
     int cgroup;
@@ -260,8 +262,43 @@ unsigned live_ring_count(const struct live *live) {
     return live->ring_count;
 }
 
+/* Takes the closes of `ring` that did not fit it; returns how many, in an array to be freed. */
+static size_t take_unsent(struct live *live, unsigned ring, struct record_closed **ret_closes) {
+    int map = bpf_map__fd(live->skeleton->maps.unsent);
+    struct record_closed *closes = calloc(UNSENT_PER_LOOK, sizeof(*closes));
+    uint64_t key, previous, *from = NULL;
+    size_t count = 0;
+    while (closes && count < UNSENT_PER_LOOK && !bpf_map_get_next_key(map, from, &key)) {
+        struct unsent_close late;
+        previous = key;
+        from = &previous;
+        if (bpf_map_lookup_elem(map, &key, &late) || late.ring != ring)
+            continue;
+        closes[count++] = late.closed;
+    }
+    for (size_t i = 0; i < count; i++) {
+        key = closes[i].cookie;
+        bpf_map_delete_elem(map, &key);
+    }
+    *ret_closes = closes;
+    return count;
+}
+
+/* What stood in the map before the ring is drained comes after everything of its sockets that the ring holds. */
 size_t live_drain(struct live *live, unsigned ring, live_record callback, void *context) {
-    return ring_drain(live->rings[ring], callback, context);
+    uint64_t unsent = __atomic_load_n(&live->skeleton->bss->unsent_count, __ATOMIC_RELAXED);
+    struct record_closed *closes = NULL;
+    size_t late = 0, shown;
+    if (unsent != live->unsent_seen[ring]) {
+        late = take_unsent(live, ring, &closes);
+        if (late < UNSENT_PER_LOOK)
+            live->unsent_seen[ring] = unsent;
+    }
+    shown = ring_drain(live->rings[ring], callback, context);
+    for (size_t i = 0; i < late; i++)
+        callback(context, &closes[i], sizeof(closes[i]));
+    free(closes);
+    return shown + late;
 }
 
 void live_wait(struct live *live, unsigned ring, uint64_t timeout_ns) {

@@ -84,6 +84,12 @@ struct record_closed {
     __u32 retransmits, transport;
 };
 
+/* A close on its way through a map, since its ring was full. */
+struct unsent_close {
+    struct record_closed closed;
+    __u64 ring;
+};
+
 /* Durations of a client end whose peer is on this host: first byte written to last byte read, by turn. */
 #define TURNS_PER_RECORD 8
 struct record_turns {

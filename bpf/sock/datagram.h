@@ -220,23 +220,17 @@ static void datagram_closed(struct conn *conn) {
         return;
     if (conn->sessions == 1)
         send_session(conn);
-    void *ring = ring_at(0);
-    struct record_closed *closed = ring ? bpf_ringbuf_reserve(ring, sizeof(*closed), 0) : NULL;
-    if (!closed) {
-        count(COUNTER_RING_FULL_CLOSED, 1);
-        return;
-    }
-    __builtin_memset(closed, 0, sizeof(*closed));
-    closed->kind = RECORD_CLOSED;
-    closed->transport = TRANSPORT_UDP;
-    closed->time = bpf_ktime_get_ns();
-    closed->cookie = conn->cookie;
-    closed->last_time = conn->last_time;
-    closed->lost = conn->lost;
-    closed->bytes_sent = conn->sent;
-    closed->bytes_received = conn->received;
-    bpf_ringbuf_submit(closed, BPF_RB_NO_WAKEUP);
-    wake_agent(0, ring);
+    struct record_closed closed = {
+        .kind = RECORD_CLOSED,
+        .transport = TRANSPORT_UDP,
+        .time = bpf_ktime_get_ns(),
+        .cookie = conn->cookie,
+        .last_time = conn->last_time,
+        .lost = conn->lost,
+        .bytes_sent = conn->sent,
+        .bytes_received = conn->received,
+    };
+    send_close(&closed, 0);
 }
 
 #endif

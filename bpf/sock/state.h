@@ -81,6 +81,19 @@ struct {
     __array(values, struct ring_map);
 } rings SEC(".maps") = {.values = {&ring_pattern}};
 
+/*
+ * Closes that found their ring full. A close carries what nothing else tells (the last totals, turns that were lost),
+ * so it waits here until the agent comes by.
+ */
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 16384);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, __u64); /* cookie */
+    __type(value, struct unsent_close);
+} unsent SEC(".maps");
+__u64 unsent_count; /* of all times: tells the agent when to look */
+
 /* Names of processes and containers: apart, since they belong to no connection. */
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -122,6 +135,21 @@ static void wake_agent(__u32 index, void *ring) {
     void *nothing = bpf_ringbuf_reserve(ring, 8, 0);
     if (nothing)
         bpf_ringbuf_discard(nothing, BPF_RB_FORCE_WAKEUP);
+}
+
+static int send_close(struct record_closed *closed, __u32 index) {
+    void *ring = ring_at(index);
+    struct unsent_close late = {.closed = *closed, .ring = index};
+    if (ring && !bpf_ringbuf_output(ring, closed, sizeof(*closed), BPF_RB_NO_WAKEUP)) {
+        wake_agent(index, ring);
+        return 0;
+    }
+    if (bpf_map_update_elem(&unsent, &closed->cookie, &late, BPF_ANY)) {
+        count(COUNTER_RING_FULL_CLOSED, 1);
+        return -1;
+    }
+    __sync_fetch_and_add(&unsent_count, 1);
+    return 0;
 }
 
 /* ---- owners ---- */

@@ -165,28 +165,23 @@ static void send_closed(struct sock *sk, struct conn *conn, __u64 now) {
         if (conn->batch)
             send_turns(conn, now);
     }
-    void *ring = ring_at(conn->ring);
-    struct record_closed *closed = ring ? bpf_ringbuf_reserve(ring, sizeof(*closed), 0) : NULL;
-    if (!closed) {
-        count(COUNTER_RING_FULL_CLOSED, 1);
-        count(COUNTER_LOST_TURNS_UNREPORTED, conn->lost - conn->lost_reported);
-        return;
-    }
-    __builtin_memset(closed, 0, sizeof(*closed));
-    closed->kind = RECORD_CLOSED;
-    closed->time = now;
-    closed->cookie = conn->cookie;
-    closed->last_time = conn->last_time;
-    closed->turns = conn->turn;
-    closed->lost = conn->lost;
-    closed->error = sk->sk_err;
+    struct record_closed closed = {
+        .kind = RECORD_CLOSED,
+        .transport = TRANSPORT_TCP,
+        .time = now,
+        .cookie = conn->cookie,
+        .last_time = conn->last_time,
+        .turns = conn->turn,
+        .lost = conn->lost,
+        .error = sk->sk_err,
+    };
     if (tcp) {
-        closed->bytes_sent = conn->sent;
-        closed->bytes_received = tcp->bytes_received - fin_received(sk);
-        closed->retransmits = tcp->total_retrans;
+        closed.bytes_sent = conn->sent;
+        closed.bytes_received = tcp->bytes_received - fin_received(sk);
+        closed.retransmits = tcp->total_retrans;
     }
-    bpf_ringbuf_submit(closed, BPF_RB_NO_WAKEUP);
-    wake_agent(conn->ring, ring);
+    if (send_close(&closed, conn->ring))
+        count(COUNTER_LOST_TURNS_UNREPORTED, conn->lost - conn->lost_reported);
 }
 
 static void stream_established(struct sock *sk, struct conn *conn, int old) {
