@@ -30,18 +30,19 @@ int stamp_socket(struct bpf_sock *sk) {
     struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (owner)
         stamp(owner);
+    if (sk->protocol == IPPROTO_MPTCP)
+        bpf_get_socket_cookie(sk); /* makes it: see tell_multipath_client */
     return 1;
 }
 
 /* ---- operations ---- */
 
 static int inet_operation(struct sock *sk, __u32 length, bool egress, __u32 slot) {
-    if (sk->sk_protocol == IPPROTO_TCP) {
-        struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-        if (tcp)
-            stream_operation(sk, tcp, sk, length, egress, slot);
-    } else if (sk->sk_protocol == IPPROTO_UDP)
+    struct tcp_sock *tcp = sk->sk_protocol == IPPROTO_TCP ? bpf_skc_to_tcp_sock(sk) : NULL;
+    if (sk->sk_protocol == IPPROTO_UDP)
         datagram_operation(sk, length, egress, slot);
+    else if (tcp || sk->sk_protocol == IPPROTO_MPTCP)
+        stream_operation(sk, tcp, length, egress, slot);
     return 0;
 }
 
@@ -95,6 +96,8 @@ SEC("tp_btf/inet_sock_set_state")
 int BPF_PROG(tcp_state, struct sock *sk, int old, int new) {
     if (sk->sk_protocol == IPPROTO_TCP)
         stream_state(sk, old, new);
+    else if (sk->sk_protocol == IPPROTO_MPTCP && new == BPF_TCP_CLOSE)
+        stream_closed(sk, old);
     return 0;
 }
 
@@ -166,13 +169,15 @@ int seed_phase; /* 0: listeners, 1: connections */
 static void seed_stream(struct sock *sk, struct tcp_sock *tcp) {
     struct conn *conn = conn_of(sk);
     struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
-    if (!conn || conn->role || !owner || (conn->flags & FLAG_IGNORED))
+    if (!conn || conn->role || !owner || is_subflow(tcp) || (conn->flags & FLAG_IGNORED))
         return;
     guess_role(sk, conn);
     read_isn(conn, tcp);
     register_end(sk, conn);
-    conn->sent = tcp->bytes_acked - (conn->role == ROLE_CLIENT) + (__u32)(tcp->write_seq - tcp->snd_una);
-    conn->received = tcp->bytes_received - (__u32)(tcp->rcv_nxt - tcp->copied_seq);
+    struct reading at;
+    read_stream(tcp, &at);
+    conn->sent = stream_sent(conn, &at);
+    conn->received = stream_received(&at);
     send_opened(sk, conn, owner, bpf_ktime_get_ns(), 0);
 }
 

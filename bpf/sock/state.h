@@ -34,6 +34,7 @@ enum {
     FLAG_TURN_LOST = 8,
     FLAG_IGNORED = 16,
     FLAG_FOUND_OPEN = 32, /* older than the agent: who spoke first is not known */
+    FLAG_CLOSED = 64,     /* told; an MPTCP socket closes more than once */
 };
 
 /* TCP: everything. UDP: cookie, flags, lost, local port, owner, and `sent`, `received` as sums over all peers. */

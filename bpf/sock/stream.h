@@ -47,23 +47,54 @@ struct {
 
 /* ---- the connection's name ---- */
 
-/*
- * Both initial sequence numbers; the formulas' derivation stands in docs/architecture.md. Without the socket's lock a
- * reading may be torn, so it counts only when two in a row agree; at most four are tried.
- */
+/* A socket's own counters (include/linux/tcp.h). */
+struct reading {
+    __u64 bytes_acked, bytes_received;
+    __u32 write_seq, snd_una, rcv_nxt, copied_seq;
+};
+
+static void read_stream(struct tcp_sock *tcp, struct reading *ret_reading) {
+    ret_reading->bytes_acked = tcp->bytes_acked;
+    ret_reading->bytes_received = tcp->bytes_received;
+    ret_reading->write_seq = tcp->write_seq;
+    ret_reading->snd_una = tcp->snd_una;
+    ret_reading->rcv_nxt = tcp->rcv_nxt;
+    ret_reading->copied_seq = tcp->copied_seq;
+}
+
+static __u64 stream_sent(const struct conn *conn, const struct reading *at) {
+    return at->bytes_acked - (conn->role == ROLE_CLIENT) + (__u32)(at->write_seq - at->snd_una);
+}
+
+static __u64 stream_received(const struct reading *at) {
+    return at->bytes_received - (__u32)(at->rcv_nxt - at->copied_seq);
+}
+
+/* Both initial sequence numbers; the formulas' derivation stands in docs/architecture.md. */
+static __u64 isn_of(const struct conn *conn, const struct reading *at) {
+    __u32 own = at->snd_una - (__u32)at->bytes_acked;
+    __u32 peer = at->rcv_nxt - (__u32)at->bytes_received - 1;
+    return conn->role == ROLE_CLIENT ? (__u64)own << 32 | peer : (__u64)peer << 32 | (__u32)(own - 1);
+}
+
+static void name_connection(struct conn *conn, __u64 isn) {
+    conn->isn = isn;
+    conn->ring = ring_of(isn);
+}
+
+/* Without the socket's lock a reading may be torn, so it counts only when two in a row agree; four are tried. */
 static void read_isn(struct conn *conn, struct tcp_sock *tcp) {
-    __u64 before = 0;
+    struct reading at;
+    __u64 isn = 0, before;
     for (int i = 0; i < 4; i++) {
-        __u32 own = tcp->snd_una - (__u32)tcp->bytes_acked;
-        __u32 peer = tcp->rcv_nxt - (__u32)tcp->bytes_received - 1;
-        __u64 isn = conn->role == ROLE_CLIENT ? (__u64)own << 32 | peer : (__u64)peer << 32 | (__u32)(own - 1);
+        before = isn;
+        read_stream(tcp, &at);
+        isn = isn_of(conn, &at);
         if (isn == before)
             break;
-        before = isn;
         barrier();
     }
-    conn->isn = before;
-    conn->ring = ring_of(conn->isn);
+    name_connection(conn, isn);
 }
 
 static __u32 listener_flags(struct sock *sk) {
@@ -109,9 +140,9 @@ static bool peer_shows_bytes(struct conn *conn) {
  * Called when a server answers and no hook has seen it receive. If bytes were taken out of its socket all the same
  * (splice; docker-proxy does it), the client's ends of its listener show theirs from the next connection on.
  */
-static void note_blind(struct sock *sk, struct conn *conn, struct tcp_sock *tcp) {
+static void note_blind(struct sock *sk, struct conn *conn, const struct reading *at) {
     struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
-    if (tcp->bytes_received - (__u32)(tcp->rcv_nxt - tcp->copied_seq) == 0)
+    if (stream_received(at) == 0)
         return;
     __u32 *flags = bpf_map_lookup_elem(&listeners, &key);
     if (flags)
@@ -149,7 +180,7 @@ static void keep_duration(struct conn *conn, __u64 now) {
         send_turns(conn, now);
 }
 
-/* ---- life ---- */
+/* ---- its end ---- */
 
 /* bytes_received counts a FIN, too; tcp_fin() marks the socket SOCK_DONE (include/net/sock.h: bit 1). */
 static __u64 fin_received(struct sock *sk) {
@@ -174,15 +205,106 @@ static void send_closed(struct sock *sk, struct conn *conn, __u64 now) {
         .turns = conn->turn,
         .lost = conn->lost,
         .error = sk->sk_err,
+        .bytes_sent = conn->sent,
+        .bytes_received = conn->received,
     };
     if (tcp) {
-        closed.bytes_sent = conn->sent;
         closed.bytes_received = tcp->bytes_received - fin_received(sk);
         closed.retransmits = tcp->total_retrans;
     }
     if (send_close(&closed, conn->ring))
         count(COUNTER_LOST_TURNS_UNREPORTED, conn->lost - conn->lost_reported);
 }
+
+/* ---- MPTCP ---- */
+
+/*
+ * The user holds an MPTCP socket; its connection is made on a first subflow, a TCP socket of the kernel's own. State
+ * sits on the MPTCP socket, on which operations happen; what is learnt on the subflow at ESTABLISHED waits here.
+ */
+struct subflow {
+    __u64 isn, connect_time;
+    __u32 tgid; /* of the owner that userspace was told; 0: not told yet */
+    __u8 role, proof, pad[2];
+};
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, 65536);
+    __uint(map_flags, BPF_F_NO_PREALLOC);
+    __type(key, __u64); /* address of the subflow's struct sock; never dereferenced */
+    __type(value, struct subflow);
+} subflows SEC(".maps");
+
+static bool is_subflow(struct tcp_sock *tcp) {
+    return bpf_core_field_exists(tcp->is_mptcp) && tcp->is_mptcp;
+}
+
+/*
+ * A client is told at once, under the cookie of the MPTCP socket, so that the server's bytes find both ends known. That
+ * cookie was made when the socket was (`stamp_socket`).
+ */
+static void tell_multipath_client(struct sock *sk, struct conn *conn) {
+    struct inet_connection_sock *connection = (struct inet_connection_sock *)sk;
+    if (!bpf_core_type_exists(struct mptcp_subflow_context))
+        return;
+    struct mptcp_subflow_context *context = (void *)BPF_CORE_READ(connection, icsk_ulp_data);
+    __u64 cookie = BPF_CORE_READ(context, conn, __sk_common.skc_cookie.counter);
+    struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
+    if (!cookie || !owner || !owner->tgid || owner->tgid == self_tgid || (conn->flags & FLAG_IGNORED))
+        return;
+    conn->cookie = cookie;
+    send_opened(sk, conn, owner, bpf_ktime_get_ns(), 0);
+}
+
+static bool subflow_established(struct sock *sk, struct conn *conn) {
+    __u64 key = (__u64)sk;
+    if (conn->role == ROLE_CLIENT)
+        tell_multipath_client(sk, conn);
+    struct subflow subflow = {
+        .isn = conn->isn,
+        .connect_time = conn->connect_time,
+        .tgid = conn->tgid,
+        .role = conn->role,
+        .proof = conn->proof,
+    };
+    if (bpf_map_update_elem(&subflows, &key, &subflow, BPF_ANY)) {
+        count(COUNTER_PEERS_FULL, 1);
+        return false;
+    }
+    conn->role = ROLE_UNKNOWN; /* the MPTCP socket is the connection's end */
+    conn->flags |= FLAG_IGNORED;
+    return true;
+}
+
+/* Without an entry the connection is older than the agent: its numbers are read from the subflow. */
+static void name_multipath(struct sock *sk, struct conn *conn) {
+    struct mptcp_sock *multipath = (struct mptcp_sock *)sk;
+    if (!bpf_core_type_exists(struct mptcp_sock))
+        return;
+    struct tcp_sock *first = (struct tcp_sock *)BPF_CORE_READ(multipath, first);
+    __u64 key = (__u64)first;
+    struct subflow *subflow = bpf_map_lookup_elem(&subflows, &key);
+    if (subflow) {
+        conn->role = subflow->role;
+        conn->proof = subflow->proof;
+        conn->connect_time = subflow->connect_time;
+        conn->tgid = subflow->tgid;
+        conn->flags |= subflow->tgid ? FLAG_OPENED_SENT : 0;
+        name_connection(conn, subflow->isn);
+        return;
+    }
+    struct reading at = {
+        .bytes_acked = BPF_CORE_READ(first, bytes_acked),
+        .bytes_received = BPF_CORE_READ(first, bytes_received),
+        .snd_una = BPF_CORE_READ(first, snd_una),
+        .rcv_nxt = BPF_CORE_READ(first, rcv_nxt),
+    };
+    guess_role(sk, conn);
+    name_connection(conn, isn_of(conn, &at));
+    register_end(sk, conn);
+}
+
+/* ---- life ---- */
 
 static void stream_established(struct sock *sk, struct conn *conn, int old) {
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
@@ -193,6 +315,8 @@ static void stream_established(struct sock *sk, struct conn *conn, int old) {
     conn->local_port = sk->__sk_common.skc_num; /* a connecting socket gets it after its conn was made */
     read_isn(conn, tcp);
     register_end(sk, conn);
+    if (is_subflow(tcp) && subflow_established(sk, conn))
+        return;
     struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
     if (owner && owner->tgid && owner->tgid == self_tgid)
         conn->flags |= FLAG_IGNORED;
@@ -211,6 +335,9 @@ static void stream_connecting(struct sock *sk) {
 
 static void stream_closed(struct sock *sk, int old) {
     struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+    __u64 address = (__u64)sk;
+    if (conn && (conn->flags & FLAG_IGNORED))
+        bpf_map_delete_elem(&subflows, &address);
     if (!conn || (conn->flags & FLAG_IGNORED))
         return;
     __u64 now = bpf_ktime_get_ns();
@@ -221,8 +348,9 @@ static void stream_closed(struct sock *sk, int old) {
         send_opened(sk, conn, bpf_sk_storage_get(&owners, sk, 0, 0), now, sk->sk_err ? sk->sk_err : 125);
         return;
     }
-    if (!conn->role)
+    if (!conn->role || (conn->flags & FLAG_CLOSED))
         return;
+    conn->flags |= FLAG_CLOSED;
     send_closed(sk, conn, now);
     bpf_map_delete_elem(&ends, &conn->isn);
 }
@@ -354,13 +482,13 @@ static void send_data(struct conn *conn, struct move *move) {
             return;
 }
 
-/* The stream offset after this operation, from the socket's own counters; a torn reading falls back to the sum. */
-static __u64 stream_end(struct conn *conn, struct tcp_sock *tcp, bool egress, __u32 length) {
-    __u64 expected = (egress ? conn->sent : conn->received) + length, end;
-    if (egress)
-        end = tcp->bytes_acked - (conn->role == ROLE_CLIENT) + (__u32)(tcp->write_seq - tcp->snd_una);
-    else
-        end = tcp->bytes_received - (__u32)(tcp->rcv_nxt - tcp->copied_seq);
+/*
+ * The stream offset after this operation, from the socket's own counters; a torn reading falls back to the sum. Over
+ * several subflows there is only the sum.
+ */
+static __u64 stream_end(const struct conn *conn, const struct reading *at, bool egress, __u32 length) {
+    __u64 expected = (egress ? conn->sent : conn->received) + length;
+    __u64 end = !at ? expected : egress ? stream_sent(conn, at) : stream_received(at);
     return end < expected || end - expected > (1ULL << 32) ? expected : end;
 }
 
@@ -380,14 +508,15 @@ static bool take_turn(struct conn *conn, bool egress, bool local, __u64 now) {
     return true;
 }
 
-/* `shown` is the socket that the user holds: the same one, or the MPTCP socket above it. */
-static void stream_operation(struct sock *sk, struct tcp_sock *tcp, struct sock *shown, __u32 length, bool egress,
-                             __u32 slot) {
+/* `tcp` is NULL for an MPTCP socket. */
+static void stream_operation(struct sock *sk, struct tcp_sock *tcp, __u32 length, bool egress, __u32 slot) {
     struct conn *conn = conn_of(sk);
     if (!conn || (conn->flags & FLAG_IGNORED))
         return;
     __u64 now = bpf_ktime_get_ns();
-    if (!conn->role) {
+    if (!conn->role && !tcp)
+        name_multipath(sk, conn);
+    else if (!conn->role) {
         guess_role(sk, conn);
         read_isn(conn, tcp);
         register_end(sk, conn);
@@ -395,20 +524,23 @@ static void stream_operation(struct sock *sk, struct tcp_sock *tcp, struct sock 
     refresh_owner(sk, conn, now);
     if (conn->flags & FLAG_IGNORED)
         return;
-    __u64 end = stream_end(conn, tcp, egress, length);
+    struct reading at = {};
+    if (tcp)
+        read_stream(tcp, &at);
+    __u64 end = stream_end(conn, tcp ? &at : NULL, egress, length);
     bool local = peer_shows_bytes(conn);
     struct move move = {.before = conn->last_time, .now = now, .length = length, .egress = egress, .slot = slot};
     move.first = take_turn(conn, egress, local, now);
     move.offset = end - length;
     conn->operations++;
     conn->last_time = now;
-    if (move.first && egress && conn->role == ROLE_SERVER && !conn->received)
-        note_blind(sk, conn, tcp);
+    if (tcp && move.first && egress && conn->role == ROLE_SERVER && !conn->received)
+        note_blind(sk, conn, &at);
     if (egress)
         conn->sent = end;
     else
         conn->received = end;
-    if (!local && shown->sk_socket && shown->sk_socket->file)
+    if (!local && sk->sk_socket && sk->sk_socket->file)
         send_data(conn, &move);
 }
 
