@@ -187,6 +187,11 @@ static void sinks(struct writer *out, const struct agent_report *report) {
         writer_member_unsigned(out, "queue_full", sink->queue_full);
         writer_member_unsigned(out, "failed", sink->failed);
         writer_member_unsigned(out, "queued_bytes", sink->queued_bytes);
+        writer_member_unsigned(out, "unconfirmed", sink->unconfirmed);
+        if (sink->spooled) {
+            writer_member_unsigned(out, "spool_records", sink->spool_records);
+            writer_member_unsigned(out, "spool_bytes", sink->spool_bytes);
+        }
         writer_text(out, "}");
     }
     writer_text(out, "]");

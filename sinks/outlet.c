@@ -215,6 +215,8 @@ struct sink_report outlet_report(struct outlet *outlet) {
     struct sink_report report = outlet->report;
     report.queued_bytes = outlet->queued;
     pthread_mutex_unlock(&outlet->lock);
+    if (outlet->ops->report)
+        outlet->ops->report(outlet->sink, &report);
     return report;
 }
 
@@ -292,7 +294,7 @@ void outlet_join(struct outlet *outlet) {
     uint64_t until = outlet->deadline_ns + GRACE_NS;
     struct timespec time = {until / 1000000000, until % 1000000000};
     if (pthread_clockjoin_np(outlet->thread, NULL, CLOCK_MONOTONIC, &time)) {
-        struct sink_report report = outlet_report(outlet);
+        const struct sink_report report = outlet->report;
         fprintf(stderr, "weft: sink %s: stuck in a write, %llu records given up\n", outlet->ops->name,
                 (unsigned long long)(report.offered - report.taken - report.queue_full - report.failed));
         return;

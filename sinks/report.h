@@ -28,7 +28,11 @@ struct sink_report {
     uint64_t taken;              /* its own since: written, or handed to the library that sends */
     uint64_t queue_full;         /* dropped: its queue was full, as it is slow or away */
     uint64_t failed;             /* dropped: refused for good */
-    uint64_t queued_bytes;       /* a gauge: waiting now */
+    /* What waits now. */
+    uint64_t queued_bytes; /* in memory, before the sink */
+    uint64_t unconfirmed;  /* records handed on whose arrival is not confirmed yet */
+    bool spooled;          /* the sink has a spool on disk */
+    uint64_t spool_records, spool_bytes;
 };
 
 /* Connections closed or open that were seen, and those of them whose protocol stayed unknown or encrypted. */

@@ -49,6 +49,8 @@ struct sink_ops {
     /* Caller's thread. Cumulative since open; NULL: it has none. Returns how many it wrote, at most SINK_COUNTER_LIMIT.
      */
     size_t (*counters)(void *sink, struct counter *counters);
+    /* Caller's thread. Adds what only the sink knows; NULL: nothing. */
+    void (*report)(void *sink, struct sink_report *report);
     /* Own thread (caller's with observe), once: may wait until `deadline_ns` (CLOCK_MONOTONIC) for what is on its way.
      */
     void (*close)(void *sink, uint64_t deadline_ns);
