@@ -24,7 +24,7 @@ enum {
     SESSION_CROWDED_S = 5,    /* the same, when the table is more than half full */
     SESSIONS_PER_LOOK = 4096, /* read from the kernel at once */
     UNSENT_PER_LOOK = 1024,
-    EVENTS_BYTES = 1 << 20,   /* as in bpf/sock/state.h */
+    EVENTS_BYTES = 1 << 20, /* as in bpf/sock/state.h */
 };
 
 /* The programs, and what each is for: the table behind `weft check`. */
@@ -63,6 +63,7 @@ struct live {
     uint64_t unsent_seen[RINGS_MAX]; /* the kernel's count when a ring's thread last looked */
     struct live_program programs[PROGRAMS];
     struct bpf_link *links[PROGRAMS];
+    struct bpf_link *connections; /* iterates over every TCP socket */
     int cgroup;
 };
 
@@ -161,11 +162,20 @@ static void attach(struct live *live) {
         }
         run_iterator(link);
         if (!strcmp(table[i].name, "seed_connections")) {
-            live->skeleton->bss->seed_phase = 1;
+            live->skeleton->bss->seed_phase = PHASE_CONNECTIONS;
             run_iterator(link);
+            live->connections = link;
+            continue;
         }
         bpf_link__destroy(link);
     }
+}
+
+void live_flush(struct live *live) {
+    if (!live->connections)
+        return;
+    live->skeleton->bss->seed_phase = PHASE_PROGRESS;
+    run_iterator(live->connections);
 }
 
 /* ---- rings ---- */
@@ -249,6 +259,7 @@ void live_free(struct live *live) {
         return;
     for (int i = 0; i < PROGRAMS; i++)
         bpf_link__destroy(live->links[i]);
+    bpf_link__destroy(live->connections);
     for (unsigned i = 0; i < RINGS_MAX; i++)
         ring_free(live->rings[i]);
     ring_free(live->events);

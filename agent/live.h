@@ -44,6 +44,9 @@ size_t live_drain(struct live *live, unsigned ring, live_record callback, void *
 /* Sleeps until the ring holds something or the time is over. Costs no wake-up while nothing happens. */
 void live_wait(struct live *live, unsigned ring, uint64_t timeout_ns);
 
+/* Puts a RECORD_PROGRESS into the rings for each connection that moved since its last record: before the last drain. */
+void live_flush(struct live *live);
+
 /*
  * RECORD_EXEC and RECORD_CGROUP. A process's exec stands here before any record of its sockets stands in a ring, so
  * whoever meets an unknown owner calls this and looks again. Serialised by a lock of its own.

@@ -21,7 +21,8 @@ enum record_kind {
     RECORD_EXEC,
     RECORD_CGROUP,
     RECORD_DATAGRAM,
-    RECORD_SESSION
+    RECORD_SESSION,
+    RECORD_PROGRESS
 };
 
 enum socket_role { ROLE_UNKNOWN, ROLE_CLIENT, ROLE_SERVER };
@@ -30,6 +31,9 @@ enum direction_proof { PROOF_NONE, PROOF_CONNECT, PROOF_ACCEPT, PROOF_LISTEN, PR
 enum transport { TRANSPORT_TCP, TRANSPORT_UDP };
 
 #define RINGS_MAX 16 /* a power of two */
+
+/* What the iterator over TCP sockets does in a run. */
+enum seed_phase { PHASE_LISTENERS, PHASE_CONNECTIONS, PHASE_PROGRESS };
 
 struct record_owner {
     __u64 start_time; /* ns since boot, of the thread group's leader */
@@ -72,6 +76,14 @@ struct record_data {
     __u8 egress;             /* 1: sent by this socket */
     __u8 first;              /* 1: first operation of its turn */
     __u16 pad;
+};
+
+/* How far a connection has come whose bytes are not shown: about once a second while it moves, and on request. */
+struct record_progress {
+    __u32 kind;
+    __u32 lost;
+    __u64 time, cookie;
+    __u64 bytes_sent, bytes_received; /* stream offsets */
 };
 
 struct record_closed {

@@ -164,7 +164,15 @@ int seed_owners(struct bpf_iter__task_file *context) {
     return 0;
 }
 
-int seed_phase; /* 0: listeners, 1: connections */
+int seed_phase;
+
+/* What moved since the last record of a connection: for an agent that is about to stop. */
+static void flush_stream(struct sock *sk) {
+    struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+    if (conn && (conn->flags & FLAG_OPENED_SENT) && !(conn->flags & (FLAG_IGNORED | FLAG_PEER_LOCAL)) &&
+        conn->told_bytes != conn->sent + conn->received)
+        send_progress(conn, bpf_ktime_get_ns());
+}
 
 static void seed_stream(struct sock *sk, struct tcp_sock *tcp) {
     struct conn *conn = conn_of(sk);
@@ -189,10 +197,12 @@ int seed_connections(struct bpf_iter__tcp *context) {
     if (!sk)
         return 0;
     int state = sk->__sk_common.skc_state;
-    if (seed_phase == 0 && state == BPF_TCP_LISTEN)
+    if (seed_phase == PHASE_LISTENERS && state == BPF_TCP_LISTEN)
         stream_state(sk, BPF_TCP_CLOSE, BPF_TCP_LISTEN);
-    else if (seed_phase == 1 && state == BPF_TCP_ESTABLISHED)
+    else if (seed_phase == PHASE_CONNECTIONS && (state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT))
         seed_stream(sk, tcp);
+    else if (seed_phase == PHASE_PROGRESS)
+        flush_stream(sk);
     return 0;
 }
 

@@ -42,6 +42,7 @@ struct conn {
     __u64 cookie, isn;
     __u64 sent, received; /* stream offsets after the last operation */
     __u64 turn_start, last_time, connect_time;
+    __u64 told_time, told_bytes; /* of the last record that said how far this end had come */
     __u32 turn, operations, lost, lost_reported, unknown_operations;
     __u32 tgid; /* of the owner that userspace was told */
     __u8 role, proof, policy, flags;

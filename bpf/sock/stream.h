@@ -9,7 +9,10 @@
 #ifndef WEFT_BPF_SOCK_STREAM_H
 #define WEFT_BPF_SOCK_STREAM_H
 
-#define CHUNKS 16 /* records of one operation */
+#define CHUNKS 16                 /* records of one operation */
+#define HANDSHAKE_TURNS 4         /* of TLS; what follows is closed to us */
+#define PROGRESS_NS 1000000000ULL /* how often a connection tells how far it is, if no bytes of it are shown */
+#define UNKNOWN_OPERATIONS 64     /* shown of a connection that fits nothing */
 
 /* How much of an operation is copied. `first` for the one that starts a turn, `more` for those that continue it. */
 struct copy_limits {
@@ -25,7 +28,12 @@ static const struct copy_limits limits[] = {
 };
 
 /* Connections by their pair of initial sequence numbers: which ends are here. */
-enum { END_CLIENT = 1, END_SERVER = 2, END_BLIND = 4 /* the server's end moves bytes that no hook shows */ };
+enum {
+    END_CLIENT = 1,
+    END_SERVER = 2,
+    END_BLIND = 4, /* the server's end moves bytes that no hook shows */
+    END_OWN = 8,   /* one end is the agent itself */
+};
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 262144);
@@ -42,7 +50,7 @@ struct {
     __uint(max_entries, 16384);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, struct listen_key);
-    __type(value, __u32); /* END_BLIND: connections of this listener are spliced */
+    __type(value, __u32); /* END_BLIND, END_OWN: of all connections of this listener */
 } listeners SEC(".maps");
 
 /* ---- the connection's name ---- */
@@ -108,6 +116,8 @@ static void register_end(struct sock *sk, struct conn *conn) {
     __u64 *known = bpf_map_lookup_elem(&ends, &conn->isn);
     if (bits & END_BLIND)
         conn->policy = POLICY_OPAQUE;
+    if ((bits | (known ? *known : 0)) & END_OWN)
+        conn->flags |= FLAG_IGNORED;
     if (known)
         __sync_fetch_and_or(known, bits);
     else if (bpf_map_update_elem(&ends, &conn->isn, &bits, BPF_NOEXIST)) {
@@ -117,6 +127,26 @@ static void register_end(struct sock *sk, struct conn *conn) {
         else
             count(COUNTER_PEERS_FULL, 1);
     }
+}
+
+/* Whether a client on this host has connected to the agent's own listener. */
+static bool connects_to_agent(struct sock *sk) {
+    struct listen_key key = {.netns = netns_of(sk), .port = bpf_ntohs(sk->__sk_common.skc_dport)};
+    __u32 *flags = bpf_map_lookup_elem(&listeners, &key);
+    if (!flags || !(*flags & END_OWN))
+        return false;
+    if (sk->__sk_common.skc_family == AF_INET)
+        return sk->__sk_common.skc_daddr == sk->__sk_common.skc_rcv_saddr;
+    const __u64 *from = (const __u64 *)&sk->__sk_common.skc_v6_rcv_saddr,
+                *to = (const __u64 *)&sk->__sk_common.skc_v6_daddr;
+    return from[0] == to[0] && from[1] == to[1];
+}
+
+/* The agent's peer on this host is left out, too. */
+static void mark_own(struct conn *conn) {
+    __u64 *known = bpf_map_lookup_elem(&ends, &conn->isn);
+    if (known)
+        __sync_fetch_and_or(known, END_OWN);
 }
 
 static void guess_role(struct sock *sk, struct conn *conn) {
@@ -146,7 +176,7 @@ static void note_blind(struct sock *sk, struct conn *conn, const struct reading 
         return;
     __u32 *flags = bpf_map_lookup_elem(&listeners, &key);
     if (flags)
-        *flags = END_BLIND;
+        *flags |= END_BLIND;
     conn->policy = POLICY_OPAQUE;
 }
 
@@ -318,7 +348,10 @@ static void stream_established(struct sock *sk, struct conn *conn, int old) {
     if (is_subflow(tcp) && subflow_established(sk, conn))
         return;
     struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
-    if (owner && owner->tgid && owner->tgid == self_tgid)
+    bool own = owner && owner->tgid == self_tgid;
+    if (own)
+        mark_own(conn);
+    if (own || (conn->role == ROLE_CLIENT && connects_to_agent(sk)))
         conn->flags |= FLAG_IGNORED;
     else if (owner && owner->tgid && !(conn->flags & FLAG_IGNORED))
         send_opened(sk, conn, owner, bpf_ktime_get_ns(), 0);
@@ -357,9 +390,10 @@ static void stream_closed(struct sock *sk, int old) {
 
 static void stream_state(struct sock *sk, int old, int new) {
     struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
-    __u32 none = 0;
     if (new == BPF_TCP_LISTEN) {
-        if (bpf_map_update_elem(&listeners, &key, &none, BPF_NOEXIST) && !bpf_map_lookup_elem(&listeners, &key))
+        struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
+        __u32 flags = owner && owner->tgid == self_tgid ? END_OWN : 0;
+        if (bpf_map_update_elem(&listeners, &key, &flags, BPF_NOEXIST) && !bpf_map_lookup_elem(&listeners, &key))
             count(COUNTER_LISTENERS_FULL, 1);
     } else if (old == BPF_TCP_LISTEN)
         bpf_map_delete_elem(&listeners, &key);
@@ -394,7 +428,9 @@ static void choose_policy(struct conn *conn, const char *b, __u32 length) {
         conn->policy = POLICY_STREAM;
     else if (b[0] == 0 && b[1] == 0 && (b[4] == 0 || b[4] == 4) && length >= 8)
         conn->policy = POLICY_STREAM; /* PostgreSQL's startup packet */
-    else if (++conn->unknown_operations > 64)
+    else if (length > 2 + DNS_HEADER && looks_like_dns(b + 2, length - 2))
+        conn->policy = POLICY_STREAM; /* behind the length of a message */
+    else if (++conn->unknown_operations > UNKNOWN_OPERATIONS)
         conn->policy = POLICY_OPAQUE;
 }
 
@@ -430,6 +466,8 @@ static void output_data(struct conn *conn, struct data_scratch *space) {
         return;
     }
     conn->lost_reported = conn->lost;
+    conn->told_time = space->head.time;
+    conn->told_bytes = conn->sent + conn->received;
     wake_agent(conn->ring, ring);
 }
 
@@ -469,17 +507,41 @@ __noinline int send_chunk(struct conn *conn, struct user_runs *runs, struct move
     return last ? 0 : rest - copied;
 }
 
-static void send_data(struct conn *conn, struct move *move) {
+static void send_progress(struct conn *conn, __u64 now) {
+    void *ring = ring_at(conn->ring);
+    struct record_progress progress = {
+        .kind = RECORD_PROGRESS,
+        .lost = conn->lost,
+        .time = now,
+        .cookie = conn->cookie,
+        .bytes_sent = conn->sent,
+        .bytes_received = conn->received,
+    };
+    if (!ring || bpf_ringbuf_output(ring, &progress, sizeof(progress), BPF_RB_NO_WAKEUP))
+        return; /* the next one, or the close, tells the same and more */
+    conn->told_time = now;
+    conn->told_bytes = conn->sent + conn->received;
+    wake_agent(conn->ring, ring);
+}
+
+static void show_runs(struct conn *conn, struct move *move) {
     struct user_runs runs = {};
-    move->wanted = copy_limit(conn, (conn->role == ROLE_CLIENT) == move->egress, move->first);
-    if (move->wanted > move->length)
-        move->wanted = move->length;
-    if (!move->wanted)
-        return;
     user_runs(&runs);
     for (int i = 0; i < CHUNKS; i++)
         if (!send_chunk(conn, &runs, move))
             return;
+}
+
+static void send_data(struct conn *conn, struct move *move) {
+    if (conn->policy == POLICY_HANDSHAKE && conn->turn > HANDSHAKE_TURNS)
+        conn->policy = POLICY_OPAQUE;
+    move->wanted = copy_limit(conn, (conn->role == ROLE_CLIENT) == move->egress, move->first);
+    if (move->wanted > move->length)
+        move->wanted = move->length;
+    if (move->wanted)
+        show_runs(conn, move);
+    else if (move->now - conn->told_time > PROGRESS_NS)
+        send_progress(conn, move->now);
 }
 
 /*
@@ -540,8 +602,12 @@ static void stream_operation(struct sock *sk, struct tcp_sock *tcp, __u32 length
         conn->sent = end;
     else
         conn->received = end;
-    if (!local && sk->sk_socket && sk->sk_socket->file)
+    if (local)
+        return; /* the other end tells */
+    if (sk->sk_socket && sk->sk_socket->file)
         send_data(conn, &move);
+    else if (now - conn->told_time > PROGRESS_NS)
+        send_progress(conn, now);
 }
 
 #endif
