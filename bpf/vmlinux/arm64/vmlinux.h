@@ -103,7 +103,9 @@ struct mmu_notifier_subscriptions;
 struct mnt_namespace;
 struct module;
 struct mpls_route;
+struct mptcp_data_frag;
 struct mptcp_mib;
+struct mptcp_sched_ops;
 struct nameidata;
 struct neighbour;
 struct net_device;
@@ -199,6 +201,8 @@ typedef long long int __s64;
 typedef long long unsigned int __u64;
 
 typedef __u8 u8;
+
+typedef __s16 s16;
 
 typedef __u16 u16;
 
@@ -2820,6 +2824,10 @@ struct sock {
 	struct xarray sk_user_frags;
 };
 
+typedef short unsigned int __kernel_sa_family_t;
+
+typedef __kernel_sa_family_t sa_family_t;
+
 struct msghdr {
 	void *msg_name;
 	int msg_namelen;
@@ -3135,6 +3143,10 @@ enum sock_type {
 	SOCK_PACKET = 10,
 };
 
+struct in_addr {
+	__be32 s_addr;
+};
+
 struct inet_cork {
 	unsigned int flags;
 	__be32 addr;
@@ -3266,13 +3278,6 @@ struct port {
 	bool outvq_full;
 	bool host_connected;
 	bool guest_connected;
-};
-
-enum {
-	none = 0,
-	day = 1,
-	month = 2,
-	year = 3,
 };
 
 struct fastopen_queue {
@@ -3631,6 +3636,21 @@ enum {
 	BPF_TCP_MAX_STATES = 14,
 };
 
+struct mptcp_rm_list {
+	u8 ids[8];
+	u8 nr;
+};
+
+struct mptcp_addr_info {
+	u8 id;
+	sa_family_t family;
+	__be16 port;
+	union {
+		struct in_addr addr;
+		struct in6_addr addr6;
+	};
+};
+
 struct bpf_iter__tcp {
 	union {
 		struct bpf_iter_meta *meta;
@@ -3651,6 +3671,245 @@ struct bpf_iter__udp {
 	uid_t uid;
 	long: 0;
 	int bucket;
+};
+
+struct mptcp_subflow_context {
+	struct list_head node;
+	union {
+		struct {
+			long unsigned int avg_pacing_rate;
+			u64 local_key;
+			u64 remote_key;
+			u64 idsn;
+			u64 map_seq;
+			u64 rcv_wnd_sent;
+			u32 snd_isn;
+			u32 token;
+			u32 rel_write_seq;
+			u32 map_subflow_seq;
+			u32 ssn_offset;
+			u32 map_data_len;
+			__wsum map_data_csum;
+			u32 map_csum_len;
+			u32 request_mptcp: 1;
+			u32 request_join: 1;
+			u32 request_bkup: 1;
+			u32 mp_capable: 1;
+			u32 mp_join: 1;
+			u32 pm_notified: 1;
+			u32 conn_finished: 1;
+			u32 map_valid: 1;
+			u32 map_csum_reqd: 1;
+			u32 map_data_fin: 1;
+			u32 mpc_map: 1;
+			u32 backup: 1;
+			u32 send_mp_prio: 1;
+			u32 send_mp_fail: 1;
+			u32 send_fastclose: 1;
+			u32 send_infinite_map: 1;
+			u32 remote_key_valid: 1;
+			u32 disposable: 1;
+			u32 closing: 1;
+			u32 stale: 1;
+			u32 valid_csum_seen: 1;
+			u32 is_mptfo: 1;
+			u32 close_event_done: 1;
+			u32 mpc_drop: 1;
+			u32 __unused: 8;
+			bool data_avail;
+			bool scheduled;
+			bool pm_listener;
+			bool fully_established;
+			u32 remote_nonce;
+			u64 thmac;
+			u32 local_nonce;
+			u32 remote_token;
+			union {
+				u8 hmac[20];
+				u64 iasn;
+			};
+			s16 local_id;
+			u8 remote_id;
+			u8 reset_seen: 1;
+			u8 reset_transient: 1;
+			u8 reset_reason: 4;
+			u8 stale_count;
+			u32 subflow_id;
+			long int delegated_status;
+			long unsigned int fail_tout;
+		};
+		struct {
+			long unsigned int avg_pacing_rate;
+			u64 local_key;
+			u64 remote_key;
+			u64 idsn;
+			u64 map_seq;
+			u64 rcv_wnd_sent;
+			u32 snd_isn;
+			u32 token;
+			u32 rel_write_seq;
+			u32 map_subflow_seq;
+			u32 ssn_offset;
+			u32 map_data_len;
+			__wsum map_data_csum;
+			u32 map_csum_len;
+			u32 request_mptcp: 1;
+			u32 request_join: 1;
+			u32 request_bkup: 1;
+			u32 mp_capable: 1;
+			u32 mp_join: 1;
+			u32 pm_notified: 1;
+			u32 conn_finished: 1;
+			u32 map_valid: 1;
+			u32 map_csum_reqd: 1;
+			u32 map_data_fin: 1;
+			u32 mpc_map: 1;
+			u32 backup: 1;
+			u32 send_mp_prio: 1;
+			u32 send_mp_fail: 1;
+			u32 send_fastclose: 1;
+			u32 send_infinite_map: 1;
+			u32 remote_key_valid: 1;
+			u32 disposable: 1;
+			u32 closing: 1;
+			u32 stale: 1;
+			u32 valid_csum_seen: 1;
+			u32 is_mptfo: 1;
+			u32 close_event_done: 1;
+			u32 mpc_drop: 1;
+			u32 __unused: 8;
+			bool data_avail;
+			bool scheduled;
+			bool pm_listener;
+			bool fully_established;
+			u32 remote_nonce;
+			u64 thmac;
+			u32 local_nonce;
+			u32 remote_token;
+			union {
+				u8 hmac[20];
+				u64 iasn;
+			};
+			s16 local_id;
+			u8 remote_id;
+			u8 reset_seen: 1;
+			u8 reset_transient: 1;
+			u8 reset_reason: 4;
+			u8 stale_count;
+			u32 subflow_id;
+			long int delegated_status;
+			long unsigned int fail_tout;
+		} reset;
+	};
+	struct list_head delegated_node;
+	u32 setsockopt_seq;
+	u32 stale_rcv_tstamp;
+	int cached_sndbuf;
+	struct sock *tcp_sock;
+	struct sock *conn;
+	const struct inet_connection_sock_af_ops *icsk_af_ops;
+	void (*tcp_state_change)(struct sock *);
+	void (*tcp_error_report)(struct sock *);
+	struct callback_head rcu;
+};
+
+struct mptcp_pm_data {
+	struct mptcp_addr_info local;
+	struct mptcp_addr_info remote;
+	struct list_head anno_list;
+	struct list_head userspace_pm_local_addr_list;
+	spinlock_t lock;
+	u8 addr_signal;
+	bool server_side;
+	bool work_pending;
+	bool accept_addr;
+	bool accept_subflow;
+	bool remote_deny_join_id0;
+	u8 add_addr_signaled;
+	u8 add_addr_accepted;
+	u8 local_addr_used;
+	u8 pm_type;
+	u8 subflows;
+	u8 status;
+	long unsigned int id_avail_bitmap[4];
+	struct mptcp_rm_list rm_list_tx;
+	struct mptcp_rm_list rm_list_rx;
+};
+
+struct mptcp_sock {
+	struct inet_connection_sock sk;
+	u64 local_key;
+	u64 remote_key;
+	u64 write_seq;
+	u64 bytes_sent;
+	u64 snd_nxt;
+	u64 bytes_received;
+	u64 ack_seq;
+	atomic64_t rcv_wnd_sent;
+	u64 rcv_data_fin_seq;
+	u64 bytes_retrans;
+	u64 bytes_consumed;
+	int rmem_fwd_alloc;
+	int snd_burst;
+	int old_wspace;
+	u64 recovery_snd_nxt;
+	u64 bytes_acked;
+	u64 snd_una;
+	u64 wnd_end;
+	u32 last_data_sent;
+	u32 last_data_recv;
+	u32 last_ack_recv;
+	long unsigned int timer_ival;
+	u32 token;
+	int rmem_released;
+	long unsigned int flags;
+	long unsigned int cb_flags;
+	bool recovery;
+	bool can_ack;
+	bool fully_established;
+	bool rcv_data_fin;
+	bool snd_data_fin_enable;
+	bool rcv_fastclose;
+	bool use_64bit_ack;
+	bool csum_enabled;
+	bool allow_infinite_fallback;
+	u8 pending_state;
+	u8 mpc_endpoint_id;
+	u8 recvmsg_inq: 1;
+	u8 cork: 1;
+	u8 nodelay: 1;
+	u8 fastopening: 1;
+	u8 in_accept_queue: 1;
+	u8 free_first: 1;
+	u8 rcvspace_init: 1;
+	u8 fastclosing: 1;
+	u32 notsent_lowat;
+	int keepalive_cnt;
+	int keepalive_idle;
+	int keepalive_intvl;
+	struct work_struct work;
+	struct sk_buff *ooo_last_skb;
+	struct rb_root out_of_order_queue;
+	struct sk_buff_head receive_queue;
+	struct list_head conn_list;
+	struct list_head rtx_queue;
+	struct mptcp_data_frag *first_pending;
+	struct list_head join_list;
+	struct sock *first;
+	struct mptcp_pm_data pm;
+	struct mptcp_sched_ops *sched;
+	struct {
+		u32 space;
+		u32 copied;
+		u64 time;
+		u64 rtt_us;
+	} rcvq_space;
+	u8 scaling_ratio;
+	bool allow_subflows;
+	u32 subflow_id;
+	u32 setsockopt_seq;
+	char ca_name[16];
+	spinlock_t fallback_lock;
 };
 
 #pragma clang attribute pop
