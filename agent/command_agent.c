@@ -1,29 +1,47 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `weft agent`: its options. What it does then is in watch.h. */
+/* `weft agent`: from options and configuration to what watch.h wants. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
 
 #include "command.h"
+#include "config.h"
 #include "value.h"
 #include "watch.h"
-#include "web/server.h"
 
 static const char options_help[] =
+    "  -c FILE                  the configuration, instead of " CONFIG_STANDARD_FILE ", which is read if it exists\n"
     "  --sink KIND[:ARGUMENT]   where records go, see below; may be given more than once (default: none)\n"
     "  --page ADDRESS:PORT|off  where the page is served (default: 127.0.0.1:7575)\n"
     "  --page-token-file FILE   holds the token that the page asks for; needed beyond loopback\n"
-    "  --socket PATH|off        where `weft map` asks (default: /run/weft/weft.sock)\n"
+    "  --socket PATH|off        where `weft map` and `weft check` ask (default: /run/weft/weft.sock)\n"
     "  --for TIME               stop after this long: 500ms, 30s, 5m, 1h (default: never)\n"
     "  --window TIME            length of a window, aligned to the clock (default: 10s)\n"
-    "  --ring SIZE              bytes of the ring between kernel and agent: 64K, 16M (default: 16M)\n"
-    "  --namespace self         only sockets of the agent's own network namespace\n"
+    "  --ring SIZE              bytes of each ring between kernel and agent: 64K, 16M (default: 16M)\n"
+    "  --rings N                how many rings there are, each with its own thread (default: one for every 8 CPUs)\n"
+    "  --namespace host|self    self: only sockets of the agent's own network namespace (default: host)\n"
     "  --ready-fd N             write a line to this descriptor when everything is attached\n"
     "\n"
+    "The configuration has more: `weft config explain`. Options win over it.\n"
     "SIGTERM, SIGINT and the end of --for write out what is still open before the agent leaves.\n"
     "\n"
     "sinks:\n";
+
+enum { OPTION_FOR = 256, OPTION_TOKEN_FILE, OPTION_READY_FD, OPTION_KEYS };
+
+/* What the command line says, apart from what the configuration has a key for. */
+struct request {
+    const char *file, *token_file;
+    uint64_t duration_ns;
+    int ready_fd;
+    struct {
+        const char *option, *value;
+    } settings[64]; /* applied after the file, in their order */
+    size_t setting_count;
+};
 
 static void describe(FILE *out) {
     fputs(options_help, out);
@@ -34,99 +52,155 @@ static int wrong(const char *option, const char *value, const char *allowed) {
     return wrong_usage(&command_agent, "--%s %s: not understood; %s", option, value, allowed);
 }
 
-/* The kernel wants a power of two that is a multiple of the page size. */
-static int parse_ring(const char *text, uint32_t *ret_bytes) {
-    uint64_t value;
-    if (value_size(text, &value) || value < 4096 || value > 1 << 30 || (value & (value - 1)))
-        return -EINVAL;
-    *ret_bytes = value;
-    return 0;
-}
-
-static int parse_sink(const char *text, struct watch_options *options) {
-    char error[256] = "";
-    int result = sinks_open(options->sinks, text, error, sizeof(error));
-    if (result < 0)
-        fprintf(stderr, "weft: --sink %s: %s\n", text, error);
-    return result == -EINVAL || result == -E2BIG ? STATUS_USAGE : result < 0 ? STATUS_FAILED : STATUS_DONE;
-}
-
-static int parse_page(const char *text, struct watch_options *options) {
-    static char address[64];
-    if (!strcmp(text, "off"))
-        options->page.address = NULL;
-    else if (web_parse_address(text, address, sizeof(address), &options->page.port))
-        return wrong("page", text, "ADDRESS:PORT, PORT or off");
-    else
-        options->page.address = address;
+static int remember(struct request *request, const char *option, const char *value) {
+    if (request->setting_count == sizeof(request->settings) / sizeof(request->settings[0]))
+        return wrong_usage(&command_agent, "more than %zu options", request->setting_count);
+    request->settings[request->setting_count].option = option;
+    request->settings[request->setting_count++].value = value;
     return STATUS_DONE;
 }
 
-/* From a file, since command lines are for everybody to read. */
-static int read_token(const char *path, struct watch_options *options) {
-    static char token[300];
-    FILE *file = fopen(path, "re");
-    bool read = file && fgets(token, sizeof(token), file);
-    if (!read)
-        fprintf(stderr, "weft: --page-token-file %s: %s\n", path, file ? "is empty" : strerror(errno));
-    if (file)
-        fclose(file);
-    token[strcspn(token, "\r\n")] = '\0';
-    options->page.token = token;
-    return read ? STATUS_DONE : STATUS_FAILED;
-}
-
-static int parse_option(int option, const char *value, struct watch_options *options) {
+static int take_option(int option, const char *name, struct request *request) {
+    uint64_t number;
     switch (option) {
-    case 's':
-        return parse_sink(value, options);
-    case 'f':
-        return value_time(value, &options->duration_ns) ? wrong("for", value, "a time such as 500ms, 30s, 5m, 1h") : 0;
-    case 'w':
-        return value_time(value, &options->window_ns) ? wrong("window", value, "a time such as 10s") : 0;
-    case 'r':
-        return parse_ring(value, &options->ring_bytes) ? wrong("ring", value, "a power of two from 4K to 1024M") : 0;
-    case 'n':
-        options->only_this_netns = true;
-        return strcmp(value, "self") ? wrong("namespace", value, "allowed: self") : 0;
-    case 'p':
-        return parse_page(value, options);
-    case 'T':
-        return read_token(value, options);
-    case 'S':
-        options->page.socket = strcmp(value, "off") ? value : NULL;
-        return 0;
-    case 'R':
-        options->ready_fd = atoi(value);
-        return options->ready_fd > 2 ? 0 : wrong("ready-fd", value, "an open descriptor above 2");
+    case 'c':
+        request->file = optarg;
+        return STATUS_DONE;
+    case OPTION_FOR:
+        return value_time(optarg, &request->duration_ns) ? wrong(name, optarg, "a time such as 500ms, 30s, 5m, 1h") : 0;
+    case OPTION_TOKEN_FILE:
+        request->token_file = optarg;
+        return STATUS_DONE;
+    case OPTION_READY_FD:
+        if (value_count(optarg, &number) || number < 3 || number > 1 << 20)
+            return wrong(name, optarg, "an open descriptor above 2");
+        request->ready_fd = (int)number;
+        return STATUS_DONE;
+    case '?':
+        return wrong_usage(&command_agent, "see the options");
     }
-    return wrong_usage(&command_agent, "see the options");
+    return remember(request, name, optarg);
 }
 
-static int run(int argc, char **argv) {
-    static const struct option long_options[] = {
-        {"sink", required_argument, NULL, 's'},
-        {"for", required_argument, NULL, 'f'},
-        {"window", required_argument, NULL, 'w'},
-        {"ring", required_argument, NULL, 'r'},
-        {"namespace", required_argument, NULL, 'n'},
-        {"page", required_argument, NULL, 'p'},
-        {"page-token-file", required_argument, NULL, 'T'},
-        {"socket", required_argument, NULL, 'S'},
-        {"ready-fd", required_argument, NULL, 'R'},
-        {NULL, 0, NULL, 0},
-    };
-    struct sinks sinks = {0};
-    struct watch_options options = {.sinks = &sinks, .window_ns = 10000000000, .ring_bytes = 16 << 20, .ready_fd = -1};
-    options.page = (struct page_options){.address = "127.0.0.1", .port = 7575, .socket = WEB_SOCKET};
-    int option, status = STATUS_DONE;
-    while (!status && (option = getopt_long(argc, argv, "", long_options, NULL)) != -1)
-        status = parse_option(option, optarg, &options);
+/* The options of the configuration's table are added to those that only this command has. */
+static int read_command_line(int argc, char **argv, struct request *request) {
+    struct option options[CONFIG_KEY_LIMIT + 8] = {{"for", required_argument, NULL, OPTION_FOR},
+                                                   {"ready-fd", required_argument, NULL, OPTION_READY_FD}};
+    size_t keys, count = 2;
+    const struct config_key *key = config_keys(&keys);
+    for (size_t i = 0; i < keys; i++)
+        if (key[i].option)
+            options[count++] = (struct option){key[i].option, required_argument, NULL, OPTION_KEYS};
+    int option, index, status = STATUS_DONE;
+    while (!status && (option = getopt_long(argc, argv, "c:", options, &index)) != -1)
+        status = take_option(option, option < 256 ? "" : options[index].name, request);
     if (!status && optind < argc)
         status = wrong_usage(&command_agent, "takes no argument: %s", argv[optind]);
+    return status;
+}
+
+static void apply(const struct request *request, struct config *config, struct config_problems *problems) {
+    for (size_t i = 0; i < request->setting_count; i++) {
+        const char *option = request->settings[i].option, *value = request->settings[i].value;
+        if (!strcmp(option, "sink"))
+            config_add_sink_option(config, value, problems);
+        else
+            config_set_option(config, option, value, problems);
+    }
+}
+
+/* From a file, since command lines are for everybody to read. */
+static void read_token(const char *path, struct config *config, struct config_problems *problems) {
+    char token[300] = "";
+    FILE *file = fopen(path, "re");
+    bool read = file && fgets(token, sizeof(token), file);
+    token[strcspn(token, "\r\n")] = '\0';
+    if (!read)
+        config_problem(problems, "--page-token-file %s: %s", path, file ? "is empty" : strerror(errno));
+    else if (config_set_token(config, token))
+        config_problem(problems, "--page-token-file %s: not understood; allowed: %s", path,
+                       config_find("page_token")->allowed);
+    if (file)
+        fclose(file);
+}
+
+static int configure(const struct request *request, struct config *config) {
+    struct config_problems problems = {0};
+    const char *file = request->file;
+    if (!file && !access(CONFIG_STANDARD_FILE, F_OK))
+        file = CONFIG_STANDARD_FILE;
+    if (file && config_read_file(config, file, &problems)) {
+        fputs(problems.text, stderr);
+        return STATUS_FAILED;
+    }
+    apply(request, config, &problems);
+    if (request->token_file)
+        read_token(request->token_file, config, &problems);
+    if (!problems.count)
+        config_finish(config, get_nprocs(), &problems);
+    if (problems.count)
+        fprintf(stderr, "weft agent: %s", problems.text);
+    return problems.count ? STATUS_USAGE : STATUS_DONE;
+}
+
+static int open_sink(struct sinks *sinks, const struct config_sink *sink) {
+    char error[512] = "";
+    const struct sink_settings *settings = sink->settings;
+    int result = sinks_open_values(sinks, sink->ops->name, settings->argument, settings->values, settings->count, error,
+                                   sizeof(error));
+    if (result < 0)
+        fprintf(stderr, "weft: sink %s%s%s: %s\n", sink->ops->name, settings->argument ? ":" : "",
+                settings->argument ? settings->argument : "", error);
+    return result == -EINVAL || result == -E2BIG ? STATUS_USAGE : result < 0 ? STATUS_FAILED : STATUS_DONE;
+}
+
+static int open_sinks(struct sinks *sinks, const struct config *config) {
+    int status = STATUS_DONE;
+    for (size_t i = 0; i < config->sink_count && !status; i++)
+        status = open_sink(sinks, &config->sinks[i]);
+    return status;
+}
+
+static const char *unless_empty(const char *text) {
+    return *text ? text : NULL;
+}
+
+static int watch_with(const struct request *request, const struct config *config) {
+    struct sinks sinks = {0};
+    struct watch_options options = {
+        .sinks = &sinks,
+        .window_ns = config->window_ns,
+        .duration_ns = request->duration_ns,
+        .ring_bytes = config->ring_size,
+        .only_this_netns = config->namespace == NAMESPACE_SELF,
+        .page = {.address = config->page.off ? NULL : config->page.host,
+                 .port = config->page.port,
+                 .token = unless_empty(config->page_token),
+                 .socket = unless_empty(config->socket),
+                 .memory_bytes = config->limits.graph},
+        .ready_fd = request->ready_fd,
+    };
+    int status = open_sinks(&sinks, config);
     if (!status)
         status = watch(&options);
     sinks_close(&sinks);
+    return status;
+}
+
+static int run(int argc, char **argv) {
+    struct request request = {.ready_fd = -1};
+    struct config config;
+    int status = read_command_line(argc, argv, &request);
+    if (status)
+        return status;
+    if (config_init(&config)) {
+        fprintf(stderr, "weft: out of memory\n");
+        return STATUS_FAILED;
+    }
+    status = configure(&request, &config);
+    if (!status)
+        status = watch_with(&request, &config);
+    config_done(&config);
     return status;
 }
 

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "limits.h"
+
+#include <errno.h>
+
+#include "bpf/record.h"
+
+/* Measured: tests/unit/test_limits.c holds them against the real tables, docs/operations.md says how. */
+static const uint64_t MIB = 1 << 20;
+static const uint64_t PROGRAM = 24 << 20;     /* text, libraries, stacks, what a window is rendered in */
+static const uint64_t KERNEL_MAPS = 24 << 20; /* every map but the rings and what hangs on sockets */
+static const uint64_t CONNECTION_BYTES = 1024, EDGE_BYTES = 8192, NAME_BYTES = 1024;
+
+/* Hundredths of what is left after the fixed parts. */
+enum { SHARE_CONNECTIONS = 40, SHARE_EDGES = 15, SHARE_NAMES = 10, SHARE_GRAPH = 20, SHARE_SINKS = 15 };
+
+/* Less is no use on any host. */
+enum {
+    LEAST_CONNECTIONS = 4096,
+    LEAST_EDGES = 256,
+    LEAST_NAMES = 512,
+    MOST_CONNECTIONS = 1000000,
+    MOST_EDGES = 100000
+};
+
+static uint64_t most(uint64_t a, uint64_t b) {
+    return a > b ? a : b;
+}
+
+static uint64_t least(uint64_t a, uint64_t b) {
+    return a < b ? a : b;
+}
+
+static uint64_t rings(const struct limits_request *request) {
+    if (request->ring_count)
+        return request->ring_count;
+    uint64_t count = 1, fit = request->memory_max / 4 / request->ring_size;
+    while (count < RINGS_MAX && count * 8 < request->cpus && count * 2 <= fit)
+        count *= 2; /* the kernel side picks a ring by a mask */
+    return count;
+}
+
+/* What must be left for a share of so many hundredths to hold `count` entries. */
+static uint64_t rest_for(uint64_t count, uint64_t bytes, unsigned hundredths) {
+    return (count * bytes * 100 + hundredths - 1) / hundredths;
+}
+
+static uint64_t minimum(const struct limits_request *request, uint64_t fixed) {
+    uint64_t connections = request->connections ? request->connections : LEAST_CONNECTIONS;
+    uint64_t edges = request->edges ? request->edges : LEAST_EDGES;
+    uint64_t rest = rest_for(connections, CONNECTION_BYTES, SHARE_CONNECTIONS);
+    rest = most(rest, rest_for(edges, EDGE_BYTES, SHARE_EDGES));
+    rest = most(rest, rest_for(LEAST_NAMES, NAME_BYTES, SHARE_NAMES));
+    return (fixed + rest + MIB - 1) / MIB * MIB;
+}
+
+int limits_derive(const struct limits_request *request, struct limits *ret_limits, uint64_t *ret_minimum) {
+    struct limits limits = {.program = PROGRAM, .kernel_maps = KERNEL_MAPS, .ring_count = rings(request)};
+    limits.rings = limits.ring_count * request->ring_size;
+    uint64_t fixed = limits.program + limits.kernel_maps + limits.rings;
+    *ret_minimum = minimum(request, fixed);
+    if (request->memory_max < *ret_minimum)
+        return -ENOSPC;
+    uint64_t hundredth = (request->memory_max - fixed) / 100;
+    limits.connection_bytes = CONNECTION_BYTES;
+    limits.edge_bytes = EDGE_BYTES;
+    limits.name_bytes = NAME_BYTES;
+    limits.connections = request->connections
+                             ? request->connections
+                             : least(hundredth * SHARE_CONNECTIONS / CONNECTION_BYTES, MOST_CONNECTIONS);
+    limits.edges = request->edges ? request->edges : least(hundredth * SHARE_EDGES / EDGE_BYTES, MOST_EDGES);
+    limits.names = hundredth * SHARE_NAMES / NAME_BYTES;
+    limits.graph = hundredth * SHARE_GRAPH;
+    limits.sinks = hundredth * SHARE_SINKS;
+    *ret_limits = limits;
+    return 0;
+}
