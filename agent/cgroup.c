@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Cgroup paths to owners. Read from the root down: the innermost container wins, else the innermost service. */
-#include "agent/identity.h"
+#include "agent/cgroup.h"
 
 #include <ctype.h>
 #include <fnmatch.h>
@@ -57,6 +57,10 @@ static const char *const launchers[] = {
     "snap.docker.dockerd*",
     "rke2-server",
     "rke2-agent",
+    "supervisor",
+    "supervisord",
+    "xinetd",
+    "inetd",
     "getty@*",
     "serial-getty@*",
     "console-getty",
@@ -91,16 +95,23 @@ static bool part_is(const struct part *part, const char *text) {
     return part->length == strlen(text) && memcmp(part->text, text, part->length) == 0;
 }
 
+/* 64 hex digits; Fargate has 32 of them, a dash and a number. */
 static bool is_container_id(const struct part *part) {
-    return part->length == ID_LENGTH && is_hex(part->text, ID_LENGTH);
+    if (part->length == ID_LENGTH && is_hex(part->text, ID_LENGTH))
+        return true;
+    if (part->length < 34 || part->length > ID_LENGTH || !is_hex(part->text, 32) || part->text[32] != '-')
+        return false;
+    for (size_t i = 33; i < part->length; i++)
+        if (!isdigit((unsigned char)part->text[i]))
+            return false;
+    return true;
 }
 
 static void set_container(struct cgroup_name *name, const struct part *id, const char *runtime) {
     name->kind = name->pod_uid[0] ? WORKLOAD_POD : WORKLOAD_CONTAINER;
-    memcpy(name->container_id, id->text, ID_LENGTH);
-    name->container_id[ID_LENGTH] = '\0';
+    snprintf(name->container_id, sizeof name->container_id, "%.*s", (int)id->length, id->text);
     snprintf(name->runtime, sizeof name->runtime, "%s", runtime);
-    name->service[0] = '\0';
+    name->service[0] = name->container[0] = '\0';
 }
 
 static bool read_container(struct cgroup_name *name, struct part part, const struct part *parent) {
@@ -183,6 +194,46 @@ static void read_service(struct cgroup_name *name, struct part part) {
             *name = (struct cgroup_name){0};
 }
 
+/* Containers that the path names itself. `part` is a whole component. */
+static bool read_named_container(struct cgroup_name *name, struct part part, const struct part *parent) {
+    static const struct {
+        const char *parent, *prefix, *suffix, *runtime;
+    } layouts[] = {
+        {NULL, "lxc.payload.", "", "lxc"},
+        {"lxc.payload", "", "", "lxc"},
+        {"lxc", "", "", "lxc"},
+        {"machine.slice", "machine-", ".scope", "machine"},
+    };
+    for (size_t i = 0; i < COUNT(layouts); i++) {
+        struct part found = part;
+        if ((layouts[i].parent && !part_is(parent, layouts[i].parent)) ||
+            (layouts[i].prefix[0] && !cut_prefix(&found, layouts[i].prefix)) ||
+            (layouts[i].suffix[0] && !cut_suffix(&found, layouts[i].suffix)))
+            continue;
+        *name = (struct cgroup_name){.kind = WORKLOAD_CONTAINER};
+        unescape(name->container, sizeof name->container, &found);
+        snprintf(name->runtime, sizeof name->runtime, "%s", layouts[i].runtime);
+        return true;
+    }
+    return false;
+}
+
+/* Nomad: ALLOCATION.TASK.scope in nomad.slice, the allocation being a UUID. */
+static bool read_task(struct cgroup_name *name, struct part part) {
+    const struct part uuid = {part.text, 36};
+    if (part.length < 39 || part.text[36] != '.' || !is_pod_uid(&uuid) || !cut_suffix(&part, ".scope"))
+        return false;
+    const struct part task = {part.text + 37, part.length - 37};
+    *name = (struct cgroup_name){.kind = WORKLOAD_CONTAINER, .runtime = "nomad"};
+    unescape(name->container, sizeof name->container, &task);
+    return true;
+}
+
+static bool is_lxc_monitor(const struct part *part, const struct part *parent) {
+    struct part monitor = *part;
+    return cut_prefix(&monitor, "lxc.monitor.") || part_is(parent, "lxc.monitor");
+}
+
 /*
  * Components end at '/', and at ':' because containerd under systemd's v1 driver writes "slice:cri-containerd:id".
  * That also lets a whole line of /proc/PID/cgroup be given. A service's name may have a ':' of its own.
@@ -204,8 +255,11 @@ void cgroup_name_parse(const char *path, struct cgroup_name *ret_name) {
         path += *path != '\0';
         if (part.length == 0)
             continue;
-        if (!read_container(ret_name, part, &parent) && !read_pod(ret_name, part) && !ret_name->container_id[0] &&
-            !ret_name->pod_uid[0])
+        const bool container = read_container(ret_name, part, &parent) || read_pod(ret_name, part);
+        const bool inside = ret_name->container_id[0] || ret_name->pod_uid[0] || ret_name->container[0];
+        if (!container && is_lxc_monitor(&part, &parent))
+            *ret_name = (struct cgroup_name){0};
+        else if (!container && !inside && !read_named_container(ret_name, part, &parent) && !read_task(ret_name, part))
             read_service(ret_name, part);
         parent = part;
     }

@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Who owns a socket: from the kernel's stamp (process, start time, cgroup) to a name.
+ * Who owns a socket: from the kernel's stamp (process, start time, cgroup) to a workload; and who is at an address.
  *
  * Life cycle: identity_new -> identity_saw_exec / identity_saw_cgroup as events arrive -> identity_resolve once per
- * connection -> identity_free. Names are interned: a `struct workload` returned stays valid until identity_free.
- * Tables are bounded; what finds them full is named `other` and counted. Thread safe (one mutex; asked per
- * connection, never per call).
+ * connection -> identity_free. Workloads are interned: a pointer returned stays valid until identity_free. Tables are
+ * bounded; what finds them full is named `other` and counted. Thread safe: one mutex, asked per connection and never
+ * per call, and not held while files are read.
  *
- * A name is the first that exists: OTEL_SERVICE_NAME; Kubernetes or compose labels; the container's name (Docker's
- * socket) or short id; the systemd service; for an interpreter the script, jar or module it runs; the executable.
+ * A name is the first that exists: a rule of the configuration; OTEL_SERVICE_NAME; the pod's owner; the compose
+ * service or the container's name; the systemd service; what an interpreter runs; the executable. docs/names.md tells
+ * where each comes from. A container whose name is not known yet goes by the first 12 digits of its id; when the name
+ * is learnt, the same workload takes it.
  */
 #ifndef WEFT_AGENT_IDENTITY_H
 #define WEFT_AGENT_IDENTITY_H
@@ -17,20 +19,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "agent/cgroup.h"
+#include "agent/rules.h"
 #include "topology/workload.h"
-
-/* What a cgroup path says; a pure function, so that a table test covers every layout. */
-struct cgroup_name {
-    enum workload_kind kind; /* WORKLOAD_PROCESS: the path names nothing */
-    char runtime[16];        /* docker, containerd, cri-o, podman, ... */
-    char container_id[65];   /* full id, lower-case hex; empty if none */
-    char pod_uid[37];        /* with dashes; empty if none */
-    char service[128];       /* systemd service without ".service" */
-};
-void cgroup_name_parse(const char *path, struct cgroup_name *ret_name);
 
 struct owner {
     uint32_t tgid; /* in the initial pid namespace */
+    uint32_t netns;
     uint64_t start_time_ns;
     uint64_t cgroup_id;
     char comm[16];
@@ -39,6 +34,10 @@ struct owner {
 struct identity_options {
     const char *host;          /* NULL: gethostname */
     const char *docker_socket; /* NULL: /var/run/docker.sock; "": never asked */
+    const char *root;          /* NULL: "/"; where the files of runtimes and kubelet are */
+    const struct name_rule *rules;
+    size_t rule_count;
+    const char *mmdb_asn, *mmdb_country; /* files; NULL: none */
 };
 
 struct identity;
@@ -50,14 +49,40 @@ void identity_saw_exec(struct identity *identity, uint32_t tgid, uint64_t start_
 void identity_saw_cgroup(struct identity *identity, uint64_t cgroup_id, const char *path);
 /* `ret_instance` (may be NULL): which of the workload's instances it is. */
 const struct workload *identity_resolve(struct identity *identity, const struct owner *owner, uint64_t *ret_instance);
-/* family 4 or 6, network order. A name learnt for the address, else the address (and port), interned. */
+
+/* Family 4 or 6, network order, here and below. That owner has a socket bound to this address. */
+void identity_saw_address(struct identity *identity, const struct owner *owner, const uint8_t *address, int family);
+/* A DNS answer: that address is `host`'s (no zero byte at its end). */
+void identity_learned_name(struct identity *identity, const char *host, size_t host_length, const uint8_t *address,
+                           int family, uint32_t ttl_s);
+
+/* A server that is not a socket of this host: who has the address, a name learnt for it, or address and port. */
 const struct workload *identity_server_address(struct identity *identity, const uint8_t *address, int family,
-                                               uint16_t port);
-/* Unresolved clients are grouped: private by /24 and /64, public as "internet". */
-const struct workload *identity_client_address(struct identity *identity, const uint8_t *address, int family);
+                                               uint16_t port, uint64_t *ret_instance, bool *ret_stale);
+/*
+ * A client that is not a socket of this host: who has the address, a name learnt for it, or a group: private
+ * addresses by /24 and /64, public ones by autonomous system and country if there is a file that knows, else
+ * "internet".
+ */
+const struct workload *identity_client_address(struct identity *identity, const uint8_t *address, int family,
+                                               uint64_t *ret_instance, bool *ret_stale);
+
+/* Calls back for each workload that is new or changed since this was last asked. One thread. */
+void identity_changed(struct identity *identity, void (*callback)(void *context, const struct workload *workload),
+                      void *context);
+/* Once a window: files that were replaced are read. */
+void identity_tick(struct identity *identity);
 
 /* What is wrong with a source of names and what to do; empty when nothing is. */
 void identity_warning(struct identity *identity, char *ret_text, size_t size);
-uint64_t identity_overflowed(struct identity *identity); /* names folded into `other` because a table was full */
+
+struct identity_losses {
+    uint64_t names_overflowed;  /* named `other` because the table of workloads was full */
+    uint64_t programs_not_read; /* programs whose file was not looked at because too many waited */
+};
+void identity_losses(struct identity *identity, struct identity_losses *ret_losses);
+
+/* Waits until the background has looked at every program seen so far; for tests. */
+void identity_settle(struct identity *identity);
 
 #endif

@@ -28,6 +28,7 @@ struct watcher {
     const struct watch_options *options;
     struct live *live;
     struct identity *identity;
+    char warning[768]; /* about names, said last */
     struct edges edges;
     struct connections *connections;
     struct page *page; /* NULL: nothing is served */
@@ -68,12 +69,20 @@ static struct edge_end end_of(const struct workload *workload) {
 
 static void on_event(void *context, const void *record, size_t size);
 
+static struct owner owner_of(const struct record_owner *record, const char *command) {
+    struct owner owner = {.tgid = record->tgid,
+                          .netns = record->netns,
+                          .start_time_ns = record->start_time,
+                          .cgroup_id = record->cgroup_id};
+    memcpy(owner.comm, command, sizeof(owner.comm));
+    return owner;
+}
+
 /* What names the owner stands among the events before anything of its sockets stands in the ring. */
 static struct edge_end name_owner(void *context, const struct record_owner *record, const char *command) {
     struct watcher *watcher = context;
     live_drain_events(watcher->live, on_event, watcher);
-    struct owner owner = {.tgid = record->tgid, .start_time_ns = record->start_time, .cgroup_id = record->cgroup_id};
-    memcpy(owner.comm, command, sizeof(owner.comm));
+    struct owner owner = owner_of(record, command);
     uint64_t instance;
     struct edge_end end = end_of(identity_resolve(watcher->identity, &owner, &instance));
     end.instance = instance;
@@ -82,11 +91,23 @@ static struct edge_end name_owner(void *context, const struct record_owner *reco
 }
 
 static struct edge_end name_server(void *context, const uint8_t *address, int family, uint16_t port) {
-    return end_of(identity_server_address(((struct watcher *)context)->identity, address, family, port));
+    struct watcher *watcher = context;
+    uint64_t instance;
+    bool stale;
+    struct edge_end end = end_of(identity_server_address(watcher->identity, address, family, port, &instance, &stale));
+    end.instance = instance;
+    end.stale = stale;
+    return end;
 }
 
 static struct edge_end name_client(void *context, const uint8_t *address, int family) {
-    return end_of(identity_client_address(((struct watcher *)context)->identity, address, family));
+    struct watcher *watcher = context;
+    uint64_t instance;
+    bool stale;
+    struct edge_end end = end_of(identity_client_address(watcher->identity, address, family, &instance, &stale));
+    end.instance = instance;
+    end.stale = stale;
+    return end;
 }
 
 static void on_event(void *context, const void *record, size_t size) {
@@ -101,6 +122,13 @@ static void on_event(void *context, const void *record, size_t size) {
         identity_saw_cgroup(identity, cgroup->id, cgroup->path);
 }
 
+/* An address that a container's socket is bound to names the container for whoever calls it. */
+static void on_address(struct watcher *watcher, const struct record_opened *opened) {
+    struct owner owner = owner_of(&opened->owner, opened->command);
+    live_drain_events(watcher->live, on_event, watcher);
+    identity_saw_address(watcher->identity, &owner, opened->local_address, opened->family == 2 ? 4 : 6);
+}
+
 static void on_record(void *context, const void *record, size_t size) {
     struct watcher *watcher = context;
     uint32_t kind;
@@ -111,6 +139,7 @@ static void on_record(void *context, const void *record, size_t size) {
         connections_data(watcher->connections, record, (const uint8_t *)record + sizeof(struct record_data));
         break;
     case RECORD_OPENED:
+        on_address(watcher, record);
         if (((const struct record_opened *)record)->transport == TRANSPORT_TCP)
             connections_opened(watcher->connections, record);
         break;
@@ -144,10 +173,23 @@ static size_t hooks_of(const struct live *live, struct hook_report *hooks) {
     return count;
 }
 
+/* Each once, when it is new. */
+static void say_warning(struct watcher *watcher) {
+    char text[sizeof(watcher->warning)];
+    identity_warning(watcher->identity, text, sizeof(text));
+    if (text[0] && strcmp(text, watcher->warning) != 0)
+        fprintf(stderr, "weft: %s\n", text);
+    memcpy(watcher->warning, text, sizeof(text));
+}
+
 static void write_window(struct watcher *watcher) {
     connections_tick(watcher->connections, now_ns(CLOCK_MONOTONIC));
     const struct connection_losses *losses = connections_losses(watcher->connections);
-    struct counter counters[9 + COUNTER_KINDS + SINK_COUNTER_LIMIT] = {
+    struct identity_losses names;
+    identity_tick(watcher->identity);
+    identity_losses(watcher->identity, &names);
+    say_warning(watcher);
+    struct counter counters[10 + COUNTER_KINDS + SINK_COUNTER_LIMIT] = {
         {"lost_calls", losses->lost_calls},
         {"connections_refused", losses->connections_refused},
         {"unknown_socket", losses->unknown_socket},
@@ -155,14 +197,15 @@ static void write_window(struct watcher *watcher) {
         {"memory_refused", losses->memory},
         {"calls_dropped", losses->calls_dropped},
         {"edges_refused", watcher->edges.refused},
-        {"names_overflowed", identity_overflowed(watcher->identity)},
+        {"names_overflowed", names.names_overflowed},
+        {"programs_not_read", names.programs_not_read},
         {"servers_forgotten", losses->servers_forgotten},
     };
     uint64_t kernel[COUNTER_KINDS];
     live_counters(watcher->live, kernel);
     for (int i = 0; i < COUNTER_KINDS; i++)
-        counters[9 + i] = (struct counter){live_counter_name(i), kernel[i]};
-    size_t count = 9 + COUNTER_KINDS;
+        counters[10 + i] = (struct counter){live_counter_name(i), kernel[i]};
+    size_t count = 10 + COUNTER_KINDS;
     count += sinks_counters(watcher->options->sinks, counters + count);
     struct hook_report hooks[HOOK_LIMIT];
     struct agent_report report = {.counters = counters, .counter_count = count, .hooks = hooks};
@@ -232,9 +275,7 @@ static int start(struct watcher *watcher) {
         fprintf(stderr, "weft: out of memory\n");
         return -1;
     }
-    identity_warning(watcher->identity, error, sizeof(error));
-    if (error[0])
-        fprintf(stderr, "weft: %s\n", error);
+    say_warning(watcher);
     edges_init(&watcher->edges, EDGE_LIMIT);
     struct connection_options options = {
         .namer = {watcher, name_owner, name_server, name_client},

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "workload.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -31,9 +32,33 @@ struct workload *workload_new(uint64_t id, enum workload_kind kind, const char *
     return workload;
 }
 
+/* The texts of a rename, behind a pointer to those of the one before. */
+int workload_rename(struct workload *workload, const char *scope, const char *name, bool inferred) {
+    const size_t length = strlen(name) + 1;
+    char *block = malloc(sizeof(char *) + length + strlen(scope) + 1);
+    if (!block)
+        return -ENOMEM;
+    char *text = block + sizeof(char *);
+    memcpy(text, name, length);
+    strcpy(text + length, scope);
+    pthread_mutex_lock(&workload->mutex);
+    memcpy(block, &workload->renamed, sizeof(char *));
+    workload->renamed = block;
+    __atomic_store_n(&workload->name, text, __ATOMIC_RELEASE);
+    __atomic_store_n(&workload->scope, text + length, __ATOMIC_RELEASE);
+    workload->inferred = inferred;
+    workload->changed = true;
+    pthread_mutex_unlock(&workload->mutex);
+    return 0;
+}
+
 void workload_free(struct workload *workload) {
     if (!workload)
         return;
+    for (char *block = workload->renamed, *before; block; block = before) {
+        memcpy(&before, block, sizeof(char *));
+        free(block);
+    }
     pthread_mutex_destroy(&workload->mutex);
     free(workload->program);
     free(workload->instances);

@@ -63,6 +63,7 @@ struct workload {
     struct workload_instance *instances;
     unsigned instance_count;
     uint64_t instances_seen;
+    char *renamed;  /* texts of `name` and `scope` after the first, chained so that all stay valid */
     uint64_t *seen; /* a filter of those that were put out, so that they are counted once */
     bool changed;
 };
@@ -89,6 +90,8 @@ void workload_free(struct workload *workload);
 void workload_saw(struct workload *workload, const struct workload_instance *instance);
 /* Fills in what is empty, and replaces the build id and what goes with it when the executable is the same. */
 void workload_learn(struct workload *workload, const struct workload_program *program, const char *runtime);
+/* A better name, and the same workload. -ENOMEM leaves the old one. */
+int workload_rename(struct workload *workload, const char *scope, const char *name, bool inferred);
 /* Whether anything but last_seen_ns changed since this was last asked. */
 bool workload_take_changed(struct workload *workload);
 

@@ -23,7 +23,8 @@
 #define GONE 4194999u /* above pid_max: no such process */
 
 static struct identity *start(const char *docker_socket) {
-    const struct identity_options options = {.host = "testhost", .docker_socket = docker_socket};
+    const struct identity_options options = {
+        .host = "testhost", .docker_socket = docker_socket, .root = "/nonexistent"};
     struct identity *identity;
     assert_int_equal(identity_new(&options, &identity), 0);
     return identity;
@@ -166,7 +167,9 @@ static const char *client(struct identity *identity, const char *text) {
     uint8_t address[16];
     const int family = strchr(text, ':') ? 6 : 4;
     assert_int_equal(inet_pton(family == 4 ? AF_INET : AF_INET6, text, address), 1);
-    return identity_client_address(identity, address, family)->name;
+    uint64_t instance;
+    bool stale;
+    return identity_client_address(identity, address, family, &instance, &stale)->name;
 }
 
 static void clients_are_grouped(void **state) {
@@ -183,13 +186,19 @@ static void clients_are_grouped(void **state) {
     identity_free(identity);
 }
 
+static const struct workload *server(struct identity *identity, const uint8_t *address, int family, uint16_t port) {
+    uint64_t instance;
+    bool stale;
+    return identity_server_address(identity, address, family, port, &instance, &stale);
+}
+
 static void servers_are_addresses(void **state) {
     (void)state;
     struct identity *identity = start("");
     const uint8_t four[4] = {10, 0, 0, 1}, six[16] = {[15] = 1};
-    assert_string_equal(identity_server_address(identity, four, 4, 5432)->name, "10.0.0.1:5432");
-    assert_string_equal(identity_server_address(identity, four, 4, 0)->name, "10.0.0.1");
-    const struct workload *workload = identity_server_address(identity, six, 6, 80);
+    assert_string_equal(server(identity, four, 4, 5432)->name, "10.0.0.1:5432");
+    assert_string_equal(server(identity, four, 4, 0)->name, "10.0.0.1");
+    const struct workload *workload = server(identity, six, 6, 80);
     assert_string_equal(workload->name, "[::1]:80");
     assert_int_equal(workload->kind, WORKLOAD_ADDRESS);
     identity_free(identity);
@@ -201,10 +210,12 @@ static void what_does_not_fit_is_other(void **state) {
     const struct workload *last = NULL;
     for (uint32_t i = 0; i < 10000; i++) {
         const uint32_t address = htonl(i + 1);
-        last = identity_server_address(identity, (const uint8_t *)&address, 4, 80);
+        last = server(identity, (const uint8_t *)&address, 4, 80);
     }
     assert_string_equal(last->name, "other");
-    assert_true(identity_overflowed(identity) > 0);
+    struct identity_losses losses;
+    identity_losses(identity, &losses);
+    assert_true(losses.names_overflowed > 0);
     const struct owner owner = {.tgid = GONE, .start_time_ns = 1, .comm = "local"};
     assert_string_equal(identity_resolve(identity, &owner, NULL)->name, "local");
     identity_free(identity);
@@ -213,33 +224,44 @@ static void what_does_not_fit_is_other(void **state) {
 static void no_docker_is_one_warning(void **state) {
     (void)state;
     struct identity *identity = start("/nonexistent/docker.sock");
-    char warning[256];
+    char warning[512];
+    identity_warning(identity, warning, sizeof warning);
+    assert_string_equal(warning, ""); /* a host without Docker misses nothing */
+    identity_saw_cgroup(identity, 1, "/docker/" UNKNOWN);
+    const struct owner owner = {.tgid = GONE, .start_time_ns = 1, .cgroup_id = 1, .comm = "comm"};
+    assert_string_equal(identity_resolve(identity, &owner, NULL)->name, "333333333333");
     identity_warning(identity, warning, sizeof warning);
     assert_non_null(strstr(warning, "/nonexistent/docker.sock"));
+    assert_non_null(strstr(warning, "docker_socket"));
     identity_free(identity);
 }
 
-/* A Docker that lists one container, and tells of another on its event stream. */
+#define LIST                                                                                                           \
+    "[{\"Id\":\"" FIRST "\",\"Names\":[\"/web/db\",\"/db\"],\"Image\":\"postgres:15\",\"State\":\"running\","          \
+    "\"NetworkSettings\":{\"Networks\":{\"b\":{\"IPAddress\":\"172.18.0.5\"}}},\"Labels\":{}}]"
+#define CREATED                                                                                                        \
+    "{\"Type\":\"container\",\"Action\":\"create\",\"Actor\":{\"ID\":\"" SECOND "\",\"Attributes\":"                   \
+    "{\"name\":\"shop-cart-1\",\"com.docker.compose.service\":\"cart\","                                               \
+    "\"com.docker.compose.project\":\"shop\"}}}\n"
+#define DIED "{\"Type\":\"container\",\"Action\":\"die\",\"Actor\":{\"ID\":\"" FIRST "\",\"Attributes\":{}}}\n"
+
+/* A Docker that lists one container, tells of another on its event stream, and that the first one died. */
 static void *serve(void *argument) {
     const int listener = *(int *)argument;
     int events = -1;
-    for (int i = 0; i < 3; i++) { /* the list, the stream, the list again */
+    char byte;
+    for (int i = 0; i < 2; i++) { /* the stream, the list */
         char request[512] = "";
         const int fd = accept(listener, NULL, NULL);
         const ssize_t got = read(fd, request, sizeof request - 1);
         const int list = got > 0 && strncmp(request, "GET /containers/json?all=1 HTTP/1.0\r\n", 37) == 0;
-        dprintf(fd, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n");
-        if (list) {
-            dprintf(fd, "[{\"Id\":\"" FIRST "\",\"Names\":[\"/web/db\",\"/db\"],\"Labels\":{}}]");
+        dprintf(fd, "HTTP/1.0 200 OK\r\nContent-Type: application/json\r\n\r\n%s", list ? LIST : "");
+        if (list)
             close(fd);
-        } else {
+        else
             events = fd;
-        }
     }
-    dprintf(events, "{\"Type\":\"container\",\"Action\":\"create\",\"Actor\":{\"ID\":\"" SECOND "\",\"Attributes\":"
-                    "{\"name\":\"shop-cart-1\",\"com.docker.compose.service\":\"cart\","
-                    "\"com.docker.compose.project\":\"shop\"}}}\n");
-    char byte;
+    dprintf(events, CREATED DIED);
     (void)!read(events, &byte, 1); /* until identity_free */
     close(events);
     return NULL;
@@ -264,6 +286,15 @@ static void docker_names_containers(void **state) {
     identity_saw_cgroup(identity, 2, "/system.slice/docker-" SECOND ".scope");
     identity_saw_cgroup(identity, 3, "/docker/" UNKNOWN);
     assert_string_equal(container_name(identity, 1), "db");
+    const uint8_t home[4] = {172, 18, 0, 5};
+    bool stale = false;
+    uint64_t instance;
+    for (int i = 0; i < 300 && !stale; i++) {
+        const struct workload *db = identity_server_address(identity, home, 4, 5432, &instance, &stale);
+        assert_string_equal(db->name, "db");
+        usleep(10000);
+    }
+    assert_true(stale); /* it died, and its address is still known by it */
     for (int i = 0; i < 300 && strcmp(container_name(identity, 2), "cart") != 0; i++)
         usleep(10000);
     assert_string_equal(container_name(identity, 2), "cart");
