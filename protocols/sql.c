@@ -178,19 +178,79 @@ static void skip_token(struct scanner *scanner) {
     }
 }
 
+/* $1 */
+static bool is_parameter(const struct scanner *scanner, size_t start) {
+    return scanner->text[start] == '$' && scanner->at > start + 1 && is_digit(scanner->text[start + 1]);
+}
+
+/* The tokens just written, so that a list of values can be folded into its first: kinds, and where each ends. */
+enum { RECENT = 9 };
+enum token_kind { TOKEN_OTHER = 'x', TOKEN_VALUE = 'v' }; /* any other is its own character */
+
+struct recent {
+    char kinds[RECENT];
+    size_t ends[RECENT];
+    size_t count;
+};
+
+static void recent_push(struct recent *recent, char kind, size_t end) {
+    if (recent->count == RECENT) {
+        memmove(recent->kinds, recent->kinds + 1, RECENT - 1);
+        memmove(recent->ends, recent->ends + 1, (RECENT - 1) * sizeof(recent->ends[0]));
+        recent->count--;
+    }
+    recent->kinds[recent->count] = kind;
+    recent->ends[recent->count++] = end;
+}
+
+static bool recent_ends(const struct recent *recent, const char *kinds) {
+    size_t length = strlen(kinds);
+    return recent->count >= length && !memcmp(recent->kinds + recent->count - length, kinds, length);
+}
+
+/* "?, ?" is "?", and "(?), (?)" is "(?)": IN lists, rows of VALUES, arrays. Returns the new end of what is written. */
+static size_t fold(struct recent *recent) {
+    if (recent_ends(recent, "v,v"))
+        recent->count -= 2;
+    else if (recent_ends(recent, "(v),(v)"))
+        recent->count -= 4;
+    return recent->ends[recent->count - 1];
+}
+
+/* A sign that belongs to the number after it. */
+static bool is_sign(const struct scanner *scanner, const struct recent *recent) {
+    char c = peek(scanner, 0), next = peek(scanner, 1);
+    bool after_value = recent_ends(recent, "v") || recent_ends(recent, ")") || recent_ends(recent, "x");
+    return (c == '-' || c == '+') && (is_digit(next) || next == '.') && !after_value;
+}
+
+static char kind_of(const struct scanner *scanner, size_t start) {
+    char c = scanner->text[start];
+    if (is_parameter(scanner, start))
+        return TOKEN_VALUE;
+    return is_letter(c) || c == '$' || c == '"' || c == ']' ? TOKEN_OTHER : c;
+}
+
 size_t sql_normalise(const char *text, size_t length, char *out, size_t capacity) {
     struct scanner scanner = {text, length, 0};
+    struct recent recent = {0};
     size_t written = 0;
     skip_blank(&scanner);
     while (!at_end(&scanner) && written < capacity) {
+        if (is_sign(&scanner, &recent))
+            scanner.at++;
         size_t start = scanner.at;
+        char kind = TOKEN_VALUE;
         if (skip_literal(&scanner) || skip_open_name(&scanner)) {
             out[written++] = '?';
         } else {
             skip_token(&scanner);
+            kind = kind_of(&scanner, start);
             for (size_t i = start; i < scanner.at && written < capacity; i++)
                 out[written++] = is_space(text[i]) ? ' ' : text[i];
         }
+        recent_push(&recent, kind, written);
+        written = fold(&recent);
         if (skip_blank(&scanner) && !at_end(&scanner) && written < capacity)
             out[written++] = ' ';
     }

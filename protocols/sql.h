@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* SQL text made safe to show: no literals, no comments, whitespace folded. Pure functions over bytes. */
+/*
+ * SQL text made safe to show: no literals, no comments, whitespace folded, lists of values folded into their first
+ * ("in (?, ?, ?)" is "in (?)", rows of values are one row). Pure functions over bytes.
+ */
 #ifndef WEFT_PROTOCOLS_SQL_H
 #define WEFT_PROTOCOLS_SQL_H
 

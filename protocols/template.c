@@ -11,6 +11,11 @@ enum {
     MOST_WORDS = 4,       /* more words between separators make a title, not a route */
     SHORTEST_HEX = 8,
     SHORTEST_TOKEN = 16,
+    SHORTEST_MIXED = 10,      /* letters and digits of a token whose runs are looked at */
+    SHORTEST_RUN_HALVES = 5,  /* of one kind, on average, in what people write; in halves of a character */
+    SHORTEST_WITH_DIGIT = 12, /* of a token with a digit whose capitals are looked at */
+    MOST_CAPITALS = 2,        /* beside a digit, in what people write: getOAuth2Token, ListEC2Volumes */
+    MOST_CAPITALS_WITH_SEPARATORS = 5,
     LONGEST_CONSONANTS = 6, /* so a shorter word in lower case is a name, whatever it spells */
 };
 
@@ -71,8 +76,8 @@ static const uint8_t classes[256] = {
 
 /* Names with more digits than a route name may have, and known as words. */
 static bool is_known_name(const char *word, size_t length) {
-    static const char known[][8] = {"base64", "base32", "i18n",  "l10n",  "sha256", "sha512", "sha384",
-                                    "x509",   "win32",  "win64", "utf16", "web3",   "a11y",   "x86"};
+    static const char known[][8] = {"base64", "base32", "i18n", "l10n", "sha256", "sha512", "sha384", "x509", "win32",
+                                    "win64",  "utf16",  "web3", "a11y", "x86",    "m3u8",   "h264",   "h265", "k8s"};
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
         if (strlen(known[i]) == length && memcmp(known[i], word, length) == 0) {
             return true;
@@ -85,8 +90,11 @@ static bool is_digit(char c) {
     return c >= '0' && c <= '9';
 }
 
-/* v1, V2, v1.2, v10, v1beta1, v2alpha: at most two digits in a row. */
+/* v1, V2, v1.2, v10, v1beta1, v2alpha: at most two digits in a row; 1.0. */
 static bool is_version(const char *segment, size_t length) {
+    if (length == 3 && is_digit(segment[0]) && segment[1] == '.' && segment[2] == '0') {
+        return true;
+    }
     if (length < 2 || length > 10 || (segment[0] | 0x20) != 'v' || !is_digit(segment[1])) {
         return false;
     }
@@ -108,12 +116,24 @@ static bool is_version(const char *segment, size_t length) {
 /* What one word between separators is made of. */
 struct word {
     unsigned length, digits, hex, consonants, capitals, humps;
-    unsigned row; /* same-case letters in a row */
-    uint8_t last; /* class of the character before */
+    unsigned runs; /* of a kind: get HTTP S tatus 2, so five */
+    unsigned row;  /* same-case letters in a row */
+    unsigned big;  /* capitals just before */
+    uint8_t last;  /* class of the character before */
     bool bad;
 };
 
+/* Whether `class` begins another run. */
+static bool begins_run(const struct word *word, uint8_t class) {
+    if (word->length == 0 || ((class ^ word->last) & DIGIT)) {
+        return true;
+    }
+    return class & LOWER ? word->big > 1 : (class & UPPER) && (word->last & LOWER);
+}
+
 static void word_add(struct word *word, uint8_t class) {
+    word->runs += begins_run(word, class);
+    word->big = class & UPPER ? word->big + 1 : 0;
     word->length++;
     word->hex += (class & (HEX_LETTER | DIGIT)) != 0;
     if (class & DIGIT) {
@@ -129,11 +149,15 @@ static void word_add(struct word *word, uint8_t class) {
     word->last = class;
 }
 
+static bool is_mixed(unsigned length, unsigned runs) {
+    return length >= SHORTEST_MIXED && runs * SHORTEST_RUN_HALVES > length * 2;
+}
+
 static bool word_is_name(const struct word *word, const char *end) {
     if (word->length == 0) {
         return true;
     }
-    if (word->bad || word->digits == word->length) {
+    if (word->bad || word->digits == word->length || is_mixed(word->length, word->runs)) {
         return false;
     }
     if (word->length >= SHORTEST_HEX && word->hex == word->length) {
@@ -142,7 +166,16 @@ static bool word_is_name(const struct word *word, const char *end) {
     if (word->length >= SHORTEST_TOKEN && (word->digits > 0 || (word->capitals >= 2 && word->humps >= 3))) {
         return false;
     }
+    if (word->length >= SHORTEST_WITH_DIGIT && word->digits > 0 && word->capitals + word->humps > MOST_CAPITALS) {
+        return false;
+    }
     return word->digits <= 1 || is_known_name(end - word->length, word->length);
+}
+
+/* A known name counts as one, whatever it spells. */
+static unsigned runs_of(const struct word *word, const char *end) {
+    bool known = word->runs > 1 && word->digits > 0 && is_known_name(end - word->length, word->length);
+    return known ? 1 : word->runs;
 }
 
 /* The most usual segments, a short word or a number, without counting. Returns false if it is neither. */
@@ -160,12 +193,31 @@ static inline bool is_plain_segment(const char *segment, const char *limit, cons
     return !*name || at - segment <= LONGEST_CONSONANTS;
 }
 
+/* What the words of a segment come to. */
+struct sum {
+    unsigned words, characters, runs, capitals;
+    bool name; /* each is one */
+};
+
+static void sum_add(struct sum *sum, const struct word *word, const char *end) {
+    sum->name = sum->name && word_is_name(word, end);
+    sum->words += word->length > 0;
+    sum->characters += word->length;
+    sum->runs += runs_of(word, end);
+    sum->capitals += word->capitals + word->humps;
+}
+
+static bool sum_is_name(const struct sum *sum) {
+    bool scattered =
+        sum->words > 1 && sum->characters >= SHORTEST_TOKEN && sum->capitals > MOST_CAPITALS_WITH_SEPARATORS;
+    return sum->name && !scattered && !is_mixed(sum->characters, sum->runs) && sum->words <= MOST_WORDS;
+}
+
 /* Looks at one segment; `*end` is where it stops. */
 static bool segment_is_name(const char *segment, const char *limit, const char **end) {
     struct word word = {0};
+    struct sum sum = {.name = true};
     const char *at = segment;
-    bool name = true;
-    unsigned words = 1;
     for (; at < limit; at++) {
         uint8_t class = classes[(uint8_t)*at];
         if (class & END) {
@@ -174,19 +226,21 @@ static bool segment_is_name(const char *segment, const char *limit, const char *
         if (class & (LOWER | UPPER | DIGIT)) {
             word_add(&word, class);
         } else if (class & SEPARATOR) {
-            name = name && word_is_name(&word, at);
-            words += word.length > 0;
+            sum_add(&sum, &word, at);
             word = (struct word){0};
         } else {
-            name = false;
+            sum.name = false;
         }
     }
     *end = at;
+    sum_add(&sum, &word, at);
     size_t length = (size_t)(at - segment);
-    if (name && word_is_name(&word, at) && words - (word.length == 0) <= MOST_WORDS) {
-        return length <= LONGEST_SEGMENT;
-    }
-    return is_version(segment, length);
+    return sum_is_name(&sum) ? length <= LONGEST_SEGMENT : is_version(segment, length);
+}
+
+/* The 2 of /api/2/issue/17. */
+static bool is_bare_version(const char *path, const char *segment, const char *end) {
+    return end - segment == 1 && is_digit(*segment) && segment - path >= 4 && memcmp(segment - 4, "api/", 4) == 0;
 }
 
 /* Passes path parameters (";jsessionid=..."). */
@@ -208,6 +262,7 @@ size_t template_path(const char *path, size_t length, char *out, size_t out_size
         if (!is_plain_segment(segment, limit, &end, &name)) {
             name = segment_is_name(segment, limit, &end);
         }
+        name = name || is_bare_version(path, segment, end);
         const char *text = name ? segment : placeholder;
         size_t text_length = name ? (size_t)(end - segment) : sizeof(placeholder) - 1;
         if (slash + text_length > out_size - used) {
