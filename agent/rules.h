@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Names given by the configuration: rules in order, the first that fits. All matchers that a rule has must fit; one
- * without any fits nothing. Made once, then read by any thread.
+ * without any fits nothing. Strings are fnmatch patterns; an executable's without '/' is for its last component, an
+ * address may be a prefix ("10.1.0.0/16") too. Made once, then read by any thread.
  */
 #ifndef WEFT_AGENT_RULES_H
 #define WEFT_AGENT_RULES_H
@@ -9,15 +10,7 @@
 #include <jansson.h>
 
 #include "agent/addresses.h"
-
-/* Strings are fnmatch patterns. NULL: not given. */
-struct name_rule {
-    char *name;
-    char *address;         /* of the peer, or of this host's socket: "10.1.0.0/16", "10.1.2.3", "fd00::/8", "10.1.*" */
-    char *executable;      /* its path; a pattern without '/' is for the last component */
-    char *cgroup;          /* path from the hierarchy's root */
-    char *container_label; /* key=value */
-};
+#include "agent/name_rule.h"
 
 enum { RULES = 256 };
 

@@ -264,14 +264,13 @@ static void say_ready(const struct watch_options *options) {
 
 static int start(struct watcher *watcher) {
     char error[256] = "";
-    struct identity_options names = {0};
     struct live_options live = {
         .ring_bytes = watcher->options->ring_bytes, .rings = 1, .only_this_netns = watcher->options->only_this_netns};
     if (live_new(&live, &watcher->live, error, sizeof(error)) < 0) {
         fprintf(stderr, "weft: %s\n", error);
         return -1;
     }
-    if (identity_new(&names, &watcher->identity) < 0) {
+    if (identity_new(&watcher->options->names, &watcher->identity) < 0) {
         fprintf(stderr, "weft: out of memory\n");
         return -1;
     }

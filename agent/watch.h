@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "identity.h"
 #include "page.h"
 #include "sinks/sink.h"
 
@@ -18,6 +19,7 @@ struct watch_options {
     uint64_t duration_ns; /* 0: until SIGTERM or SIGINT */
     uint32_t ring_bytes;
     bool only_this_netns;
+    struct identity_options names;
     struct page_options page; /* all but `stamp` */
     int ready_fd;             /* written and closed when everything is attached; -1: a line on stderr */
 };

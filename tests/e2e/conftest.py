@@ -111,3 +111,10 @@ def nginx(request, tmp_path):
     server = Nginx(tmp_path / "nginx", request.param)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def nginx_once(tmp_path):
+    server = Nginx(tmp_path / "nginx", 1)
+    yield server
+    server.stop()

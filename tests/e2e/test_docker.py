@@ -1,94 +1,141 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Real containers: names, published ports, and containers that live shortly."""
+"""Real containers: names, directions, published ports, shared namespaces, and containers that live shortly."""
+import json
 import os
-import shutil
+import socket
 import subprocess
 import time
 
-import pytest
-
-from conftest import free_port
-
-
-def docker(*arguments):
-    return subprocess.run(["docker", *arguments], check=True, capture_output=True, text=True, timeout=60).stdout.strip()
+from conftest import Records, free_port, wait_for_port
+from containers import containers, daemon, docker, image, pairs  # noqa: F401 (fixtures)
 
 
-def docker_answers():
-    return subprocess.run(["docker", "version"], capture_output=True).returncode == 0
+def curl(url, times):
+    for _ in range(times):
+        subprocess.run(["curl", "-s", "-o", os.devnull, url], check=True, timeout=20)
 
 
-@pytest.fixture(scope="module")
-def daemon(tmp_path_factory):
-    process = None
-    if not docker_answers():
-        log = open(tmp_path_factory.mktemp("docker") / "dockerd.log", "w")
-        process = subprocess.Popen(["/usr/sbin/dockerd"], stdout=log, stderr=log)
-        end = time.monotonic() + 30
-        while not docker_answers() and time.monotonic() < end:
-            time.sleep(0.2)
-    yield
-    if process:
-        process.terminate()
-        process.wait(30)
-
-
-@pytest.fixture
-def network(daemon, tmp_path):
-    """A user-defined network with an httpd in a container `api`, its port 80 published."""
-    root = tmp_path / "root"
-    (root / "bin").mkdir(parents=True)
-    shutil.copy("/bin/busybox", root / "bin" / "busybox")
-    (root / "index.html").write_text("hello\n")
-    tag = f"weft-test-{os.getpid()}"
-    tar = subprocess.run(["tar", "-C", root, "-c", "."], check=True, capture_output=True).stdout
-    subprocess.run(["docker", "import", "-", tag], input=tar, check=True, capture_output=True)
-    docker("network", "create", tag)
-    port = free_port()
-    docker("run", "-d", "--name", f"{tag}-api", "--network", tag, "-p", f"{port}:80", tag,
-           "/bin/busybox", "httpd", "-f", "-p", "80", "-h", "/")
-    yield tag, port
-    docker("rm", "-f", f"{tag}-api")
-    docker("network", "rm", tag)
-    docker("rmi", tag)
-
-
-def calls_by_pair(edges):
-    pairs = {}
-    for e in edges:
-        key = (e["client"]["name"], e["server"]["name"])
-        pairs[key] = pairs.get(key, 0) + e["calls"]
-    return {key: calls for key, calls in pairs.items() if calls}
-
-
-def test_containers_that_live_shortly_are_each_named(agent, network):
-    tag, _ = network
+def test_two_containers_of_one_image_that_call_each_other_are_two_edges(agent, containers):
+    a, b = containers.httpd("a"), containers.httpd("b")
     weft = agent()
-    for i in range(4):
-        docker("run", "--rm", "--name", f"{tag}-{i}", "--network", tag, tag, "/bin/busybox", "wget", "-q", "-O", "/dev/null",
-               f"http://{tag}-api/")
-    edges = [e for e in weft.stop().edges(port=80) if e["server"]["name"] == f"{tag}-api"]
-    assert calls_by_pair(edges) == {(f"{tag}-{i}", f"{tag}-api"): 1 for i in range(4)}
+    for i in range(3):
+        containers.execute("a", "/busybox/busybox", "wget", "-q", "-O", "/dev/null", f"http://{b}/")
+    for i in range(5):
+        containers.execute("b", "/busybox/busybox", "wget", "-q", "-O", "/dev/null", f"http://{a}/")
+    edges = [e for e in weft.stop().edges(port=80) if e["server"]["name"] in (a, b)]
+    assert pairs(edges) == {(a, b): 3, (b, a): 5}
+    assert pairs(edges, "connects") == {(a, b): 3, (b, a): 5}
+    assert len({e["edge_id"] for e in edges}) == 2
+    assert {(e["observed_at"], e["client"]["kind"], e["server"]["kind"]) for e in edges} == {("both", "container", "container")}
+    assert {e["direction_proof"] for e in edges} <= {"connect", "accept"}
+
+
+def test_two_containers_in_one_network_namespace_keep_their_names(agent, containers):
+    server = containers.httpd("server")
+    weft = agent()
+    client = containers.wget("client", "http://127.0.0.1/", 4, network=f"container:{server}")
+    edges = [e for e in weft.stop().edges(port=80) if server in (e["server"]["name"], e["client"]["name"])]
+    assert pairs(edges) == {(client, server): 4}
+
+
+def test_a_container_on_host_networking_is_named_too(agent, containers):
+    port = free_port()
+    server = containers.httpd("server", port, network="host")
+    wait_for_port(port)
+    weft = agent()
+    curl(f"http://127.0.0.1:{port}/", 3)
+    client = containers.wget("client", f"http://127.0.0.1:{port}/", 2, network="host")
+    assert pairs(weft.stop().edges(port=port)) == {("curl", server): 3, (client, server): 2}
+
+
+def test_containers_that_live_shortly_are_each_named(agent, containers):
+    server = containers.httpd("api")
+    names = [containers.create(f"short-{i}", "/busybox/busybox", "wget", "-q", "-O", "/dev/null", f"http://{server}/")
+             for i in range(4)]
+    weft = agent()
+    docker("start", *names)
+    docker("wait", *names)
+    edges = [e for e in weft.stop().edges(port=80) if e["server"]["name"] == server]
+    assert pairs(edges) == {(name, server): 1 for name in names}
     assert all(e["observed_at"] == "both" and e["client"]["kind"] == "container" for e in edges)
 
 
-def test_a_published_port_reached_by_the_hosts_address_is_client_to_container(agent, network):
-    tag, port = network
-    gateway = docker("network", "inspect", tag, "--format", "{{(index .IPAM.Config 0).Gateway}}")
+def test_replicas_of_a_compose_service_are_one_node(agent, containers):
+    server = containers.httpd("api")
+    labels = ("--label", "com.docker.compose.project=shop", "--label", "com.docker.compose.service=cart")
     weft = agent()
-    for _ in range(5):
-        subprocess.run(["curl", "-s", "-o", os.devnull, f"http://{gateway}:{port}/"], check=True)
-    edges = weft.stop().edges(port=80)
-    assert calls_by_pair(e for e in edges if e["client"]["name"] == "curl") == {("curl", f"{tag}-api"): 5}
+    for i in range(3):
+        containers.wget(f"cart-{i}", f"http://{server}/", 2, options=labels)
+    edges = [e for e in weft.stop().edges(port=80) if e["server"]["name"] == server]
+    assert pairs(edges) == {("cart", server): 6}
+    assert len({e["edge_id"] for e in edges}) == 1
 
 
-def test_a_published_port_reached_through_127_0_0_1_shows_the_proxy_between(agent, network):
-    tag, port = network
+def test_a_published_port_reached_by_the_hosts_address_is_client_to_container(agent, containers):
+    port = free_port()
+    server = containers.httpd("api", options=("-p", f"{port}:80"))
     weft = agent()
-    for _ in range(5):
-        subprocess.run(["curl", "-s", "-o", os.devnull, f"http://127.0.0.1:{port}/"], check=True)
+    curl(f"http://{containers.gateway()}:{port}/", 5)
     records = weft.stop()
-    first = [e for e in records.edges(port=port) if e["connects"]]
-    assert {(e["client"]["name"], e["server"]["name"]) for e in first} == {("curl", "docker-proxy")}
-    assert sum(e["connects"] for e in first) == 5
-    assert calls_by_pair(e for e in records.edges(port=80)) == {("docker-proxy", f"{tag}-api"): 5}
+    edges = [e for e in records.edges(port=80) if e["client"]["name"] == "curl"]
+    assert pairs(edges) == {("curl", server): 5}
+    assert {e["observed_at"] for e in edges} == {"both"}
+    assert not [e for e in records.edges(port=port) if e["calls"] or e["connects"]]
+
+
+def test_a_published_port_reached_through_127_0_0_1_shows_the_proxy_between(agent, containers):
+    port = free_port()
+    server = containers.httpd("api", options=("-p", f"{port}:80"))
+    weft = agent()
+    curl(f"http://127.0.0.1:{port}/", 5)
+    records = weft.stop()
+    first = records.edges(port=port)
+    assert pairs(first, "connects") == {("curl", "docker-proxy"): 5}
+    assert pairs(records.edges(port=80)) == {("docker-proxy", server): 5}
+
+
+def test_a_published_port_reached_from_a_container_shows_the_proxy_between(agent, containers):
+    port = free_port()
+    server = containers.httpd("api", options=("-p", f"{port}:80"))
+    weft = agent()
+    client = containers.wget("client", f"http://{containers.gateway()}:{port}/", 3)
+    records = weft.stop()
+    assert pairs(records.edges(port=port), "connects") == {(client, "docker-proxy"): 3}
+    assert pairs(records.edges(port=80)) == {("docker-proxy", server): 3}
+
+
+def test_32_curls_and_32_short_containers_at_once_are_all_named(agent, containers, nginx_once):
+    server = containers.httpd("api")
+    names = [containers.create(f"c{i}", "/busybox/busybox", "wget", "-q", "-O", "/dev/null", f"http://{server}/")
+             for i in range(32)]
+    weft = agent()
+    starts = [subprocess.Popen(["docker", "start", *names[i::4]], stdout=subprocess.DEVNULL) for i in range(4)]
+    curls = [subprocess.Popen(["curl", "-s", "-o", os.devnull, f"http://127.0.0.1:{nginx_once.port}/"]) for _ in range(32)]
+    assert [process.wait(60) for process in curls + starts] == [0] * 36
+    docker("wait", *names)
+    records = weft.stop()
+    host = records.edges(port=nginx_once.port)
+    assert pairs(host) == {("curl", "nginx"): 32}
+    assert pairs(host, "connects") == {("curl", "nginx"): 32}
+    assert len({e["edge_id"] for e in host}) == 1
+    inside = [e for e in records.edges(port=80) if e["server"]["name"] == server]
+    assert pairs(inside) == {(name, server): 1 for name in names}
+    assert pairs(inside, "connects") == {(name, server): 1 for name in names}
+    assert {e["client"]["kind"] for e in inside} == {"container"}
+
+
+def test_a_socket_of_docker_that_never_answers_is_told_and_names_come_from_disk(agent, containers, tmp_path):
+    silent = socket.socket(socket.AF_UNIX)
+    silent.bind(str(tmp_path / "docker.sock"))
+    silent.listen(8)
+    (tmp_path / "weft.yaml").write_text(f"docker_socket: {tmp_path}/docker.sock\n")
+    server = containers.httpd("api")
+    weft = agent("-c", str(tmp_path / "weft.yaml"))
+    client = containers.wget("client", f"http://{server}/", 2)
+    time.sleep(0.5)
+    weft.process.terminate()
+    said = weft.process.communicate(timeout=30)[1].decode()
+    assert "docker.sock" in said and "does not answer" in said
+    records = Records([json.loads(line) for line in open(weft.path)])
+    assert pairs(e for e in records.edges(port=80) if e["server"]["name"] == server) == {(client, server): 2}
+    silent.close()
