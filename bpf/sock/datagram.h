@@ -124,10 +124,11 @@ static bool looks_like_dns(const char *bytes, __u32 length) {
 }
 
 /* How much is copied: a head while the session is unknown, then only of what looks like DNS. */
-static __u32 copy_head(struct data_scratch *space, const struct session_totals *totals, __u32 length, __u32 slot) {
+static __u32 copy_head(struct sock *sk, struct data_scratch *space, const struct session_totals *totals, __u32 length,
+                       __u32 slot) {
     struct user_runs runs = {};
     __u32 head = length < DATAGRAM_HEAD ? length : DATAGRAM_HEAD;
-    user_runs(&runs);
+    user_runs(sk, &runs);
     if (totals->copied >= DATAGRAMS_UNKNOWN) {
         __u32 seen = copy_runs(&runs, slot, 0, head < 2 * DNS_HEADER ? head : 2 * DNS_HEADER);
         if (!looks_like_dns(space->payload, seen))
@@ -136,11 +137,11 @@ static __u32 copy_head(struct data_scratch *space, const struct session_totals *
     return copy_runs(&runs, slot, 0, head);
 }
 
-static void send_datagram(struct conn *conn, const struct session_key *key, struct session_totals *totals, __u32 length,
-                          bool egress, __u64 now, __u32 slot) {
+static void send_datagram(struct sock *sk, struct conn *conn, const struct session_key *key,
+                          struct session_totals *totals, __u32 length, bool egress, __u64 now, __u32 slot) {
     struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
     void *ring = ring_at(conn->ring);
-    __u32 copied = space && ring ? copy_head(space, totals, length, slot) : 0;
+    __u32 copied = space && ring ? copy_head(sk, space, totals, length, slot) : 0;
     if (!copied || !space || !ring)
         return;
     totals->copied++;
@@ -194,8 +195,7 @@ static void datagram_operation(struct sock *sk, __u32 length, bool egress, __u32
     __sync_fetch_and_add(egress ? &totals->datagrams_sent : &totals->datagrams_received, 1);
     __sync_fetch_and_add(egress ? &totals->bytes_sent : &totals->bytes_received, length);
     totals->last_time = now;
-    if (sk->sk_socket && sk->sk_socket->file)
-        send_datagram(conn, &key, totals, length, egress, now, slot);
+    send_datagram(sk, conn, &key, totals, length, egress, now, slot);
 }
 
 static void send_session(struct conn *conn) {

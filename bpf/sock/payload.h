@@ -63,6 +63,23 @@ static struct pt_regs *user_registers(void) {
     return (struct pt_regs *)bpf_task_pt_regs(task);
 }
 
+/*
+ * Whether the system call is about this socket. The kernel also sends for itself while a program is in some call about
+ * something else (a write to a file on NFS or on a network block device): the registers then speak of that file's
+ * bytes, which are nobody's business.
+ */
+static bool call_is_about(struct pt_regs *regs, struct sock *sk) {
+    struct task_struct *task = bpf_get_current_task_btf();
+    struct files_struct *files = task->files;
+    struct fdtable *table = files->fdt;
+    __u32 descriptor = SYSCALL_ARGUMENT_1(regs);
+    __u64 file = 0;
+    if (!sk->sk_socket || descriptor >= table->max_fds)
+        return false;
+    bpf_probe_read_kernel(&file, sizeof(file), &table->fd[descriptor]);
+    return file && file == (__u64)sk->sk_socket->file;
+}
+
 static void runs_of_vector(struct user_runs *runs, const void *vector, __u64 length) {
     __u32 wanted = length < IOVECS ? length : IOVECS;
     if (wanted && !bpf_probe_read_user(runs->vector, (wanted & 15) * sizeof(struct iovec), vector))
@@ -105,9 +122,9 @@ static void forget_vector(void) {
         message_index(regs, true);
 }
 
-static void user_runs(struct user_runs *runs) {
+static void user_runs(struct sock *sk, struct user_runs *runs) {
     struct pt_regs *regs = user_registers();
-    if (!regs)
+    if (!regs || !call_is_about(regs, sk))
         return;
     void *argument = SYSCALL_ARGUMENT_2(regs);
     switch (SYSCALL_NUMBER(regs)) {

@@ -5,6 +5,7 @@
 
 #if defined(__TARGET_ARCH_x86)
 #define SYSCALL_NUMBER(regs) ((regs)->orig_ax)
+#define SYSCALL_ARGUMENT_1(regs) ((regs)->di)
 #define SYSCALL_ARGUMENT_2(regs) ((void *)(regs)->si)
 #define SYSCALL_ARGUMENT_3(regs) ((regs)->dx)
 enum {
@@ -23,6 +24,7 @@ enum {
 #define TASK_IS_32BIT(task) ((task)->thread_info.status & 2)
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSCALL_NUMBER(regs) ((regs)->syscallno)
+#define SYSCALL_ARGUMENT_1(regs) ((regs)->orig_x0)
 #define SYSCALL_ARGUMENT_2(regs) ((void *)(regs)->regs[1])
 #define SYSCALL_ARGUMENT_3(regs) ((regs)->regs[2])
 enum {

@@ -524,22 +524,22 @@ static void send_progress(struct conn *conn, __u64 now) {
     wake_agent(conn->ring, ring);
 }
 
-static void show_runs(struct conn *conn, struct move *move) {
+static void show_runs(struct sock *sk, struct conn *conn, struct move *move) {
     struct user_runs runs = {};
-    user_runs(&runs);
+    user_runs(sk, &runs);
     for (int i = 0; i < CHUNKS; i++)
         if (!send_chunk(conn, &runs, move))
             return;
 }
 
-static void send_data(struct conn *conn, struct move *move) {
+static void send_data(struct sock *sk, struct conn *conn, struct move *move) {
     if (conn->policy == POLICY_HANDSHAKE && conn->turn > HANDSHAKE_TURNS)
         conn->policy = POLICY_OPAQUE;
     move->wanted = copy_limit(conn, (conn->role == ROLE_CLIENT) == move->egress, move->first);
     if (move->wanted > move->length)
         move->wanted = move->length;
     if (move->wanted)
-        show_runs(conn, move);
+        show_runs(sk, conn, move);
     else if (move->now - conn->told_time > PROGRESS_NS)
         send_progress(conn, move->now);
 }
@@ -604,10 +604,7 @@ static void stream_operation(struct sock *sk, struct tcp_sock *tcp, __u32 length
         conn->received = end;
     if (local)
         return; /* the other end tells */
-    if (sk->sk_socket && sk->sk_socket->file)
-        send_data(conn, &move);
-    else if (now - conn->told_time > PROGRESS_NS)
-        send_progress(conn, now);
+    send_data(sk, conn, &move);
 }
 
 #endif

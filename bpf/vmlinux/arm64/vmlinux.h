@@ -46,7 +46,6 @@ struct fib_notifier_ops;
 struct fib_rules_ops;
 struct fib_table;
 struct file_operations;
-struct files_struct;
 struct folio_queue;
 struct fown_struct;
 struct fqdir;
@@ -2942,6 +2941,41 @@ enum state {
 	CopyFile = 5,
 	GotSymlink = 6,
 	Reset = 7,
+};
+
+struct fd {
+	long unsigned int word;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+	long unsigned int *close_on_exec;
+	long unsigned int *open_fds;
+	long unsigned int *full_fds_bits;
+	struct callback_head rcu;
+};
+
+struct files_struct {
+	atomic_t count;
+	bool resize_in_progress;
+	wait_queue_head_t resize_wait;
+	struct fdtable *fdt;
+	struct fdtable fdtab;
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
+	spinlock_t file_lock;
+	unsigned int next_fd;
+	long unsigned int close_on_exec_init[1];
+	long unsigned int open_fds_init[1];
+	long unsigned int full_fds_bits_init[1];
+	struct file *fd_array[64];
+	long: 64;
+	long: 64;
+	long: 64;
+	long: 64;
 };
 
 enum {
