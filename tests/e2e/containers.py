@@ -14,7 +14,7 @@ def docker(*arguments, timeout=60):
     done = subprocess.run(["docker", *map(str, arguments)], capture_output=True, text=True, timeout=timeout)
     if done.returncode:
         raise RuntimeError(f"docker {' '.join(map(str, arguments))}: {done.stderr}")
-    return done.stdout.strip()
+    return (done.stdout + (done.stderr if arguments[0] == "logs" else "")).strip()
 
 
 def docker_answers():

@@ -2,9 +2,15 @@
 """Real containers: names, directions, published ports, shared namespaces, and containers that live shortly."""
 import json
 import os
+import pathlib
+import pwd
+import shutil
 import socket
 import subprocess
+import tempfile
 import time
+
+import pytest
 
 from conftest import Records, free_port, wait_for_port
 from containers import containers, daemon, docker, image, pairs  # noqa: F401 (fixtures)
@@ -46,18 +52,6 @@ def test_a_container_on_host_networking_is_named_too(agent, containers):
     curl(f"http://127.0.0.1:{port}/", 3)
     client = containers.wget("client", f"http://127.0.0.1:{port}/", 2, network="host")
     assert pairs(weft.stop().edges(port=port)) == {("curl", server): 3, (client, server): 2}
-
-
-def test_containers_that_live_shortly_are_each_named(agent, containers):
-    server = containers.httpd("api")
-    names = [containers.create(f"short-{i}", "/busybox/busybox", "wget", "-q", "-O", "/dev/null", f"http://{server}/")
-             for i in range(4)]
-    weft = agent()
-    docker("start", *names)
-    docker("wait", *names)
-    edges = [e for e in weft.stop().edges(port=80) if e["server"]["name"] == server]
-    assert pairs(edges) == {(name, server): 1 for name in names}
-    assert all(e["observed_at"] == "both" and e["client"]["kind"] == "container" for e in edges)
 
 
 def test_replicas_of_a_compose_service_are_one_node(agent, containers):
@@ -139,3 +133,70 @@ def test_a_socket_of_docker_that_never_answers_is_told_and_names_come_from_disk(
     records = Records([json.loads(line) for line in open(weft.path)])
     assert pairs(e for e in records.edges(port=80) if e["server"]["name"] == server) == {(client, server): 2}
     silent.close()
+
+
+POSTGRES = sorted(pathlib.Path("/usr/lib/postgresql").glob("*/bin/postgres"))
+LOOP = """
+while :; do
+    PGCONNECT_TIMEOUT=5 psql -q -U postgres -h $(cat /shared/address) -c 'SELECT 1' postgres >/dev/null 2>&1
+    sleep 0.05
+done
+"""
+
+
+@pytest.fixture
+def database(containers):
+    """A cluster on disk, owned by the user that a container runs as; `start` runs it in the container `db`."""
+    tmp_path = pathlib.Path(tempfile.mkdtemp(prefix="weft-"))  # pytest's own are closed to other users
+    tmp_path.chmod(0o755)
+    user = pwd.getpwnam("postgres")
+    (tmp_path / "data").mkdir()
+    os.chown(tmp_path / "data", user.pw_uid, user.pw_gid)
+    (tmp_path / "shared").mkdir()
+    subprocess.run([POSTGRES[-1].parent / "initdb", "-A", "trust", "-N", "-U", "postgres", "-D", tmp_path / "data"],
+                   user=user.pw_uid, group=user.pw_gid, check=True, capture_output=True, cwd="/")
+    with open(tmp_path / "data" / "pg_hba.conf", "a") as access:
+        access.write("host all all all trust\n")
+    containers.create("db", POSTGRES[-1], "-D", "/data", "-h", "*", "-k", "/data", "-c", "shared_buffers=16MB",
+                      options=(*containers.HOST_PROGRAMS, "--user", f"{user.pw_uid}:{user.pw_gid}",
+                               "-v", f"{tmp_path}/data:/data"))
+    containers.create("client", "/bin/sh", "-c", LOOP, options=(*containers.HOST_PROGRAMS, "-v", f"{tmp_path}/shared:/shared"))
+
+    def start():
+        docker("start", containers.name("db"))
+        time.sleep(1)
+        assert containers.address("db"), docker("logs", containers.name("db"))
+        (tmp_path / "shared" / "address").write_text(containers.address("db"))
+
+    yield start
+    docker("rm", "-f", containers.name("db"))
+    shutil.rmtree(tmp_path)
+
+
+@pytest.mark.slow
+def test_a_stopped_database_turns_its_edge_red_and_a_new_address_heals_it(agent, containers, database):
+    database()
+    weft = agent()
+    docker("start", containers.name("client"))
+    time.sleep(4)
+    stopped = time.time_ns()
+    before = containers.address("db")
+    docker("stop", "-t", "2", containers.name("db"))
+    time.sleep(10)
+    containers.run("other", "/busybox/busybox", "sleep", "600")  # takes the address that is free now
+    assert containers.address("other") == before
+    database()
+    started = time.time_ns()
+    assert containers.address("db") != before
+    time.sleep(8)
+    edges = [e for e in weft.stop().edges(port=5432) if e["client"]["name"] == containers.name("client")]
+    assert {(e["server"]["name"], e["protocol"]) for e in edges} == {(containers.name("db"), "postgresql")}
+    assert len({e["edge_id"] for e in edges}) == 1
+    healthy = [e for e in edges if e["window_start"] + e["window_length"] < stopped]
+    red = [e for e in edges if stopped + 4e9 < e["window_start"] < started - 2e9]
+    healed = [e for e in edges if e["window_start"] > started + 4e9]
+    assert sum(e["calls"] for e in healthy) > 10 and not any(e.get("connect_failures") for e in healthy)
+    failures = {name: n for e in red for name, n in e.get("connect_failures", {}).items()}
+    assert failures and set(failures) <= {"EHOSTUNREACH", "ETIMEDOUT", "ECONNREFUSED", "ECANCELED"}
+    assert sum(e["calls"] for e in red) == 0
+    assert sum(e["calls"] for e in healed) > 10 and not any(e.get("connect_failures") for e in healed)
