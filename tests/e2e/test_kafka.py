@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The kafka sink against a real broker: sums, keys, loss, return, the spool, TLS, SASL, mistakes."""
 import json
-import os
 import pathlib
-import signal
 import subprocess
 import time
 
@@ -111,16 +109,14 @@ def test_nothing_is_lost_while_the_broker_is_away(agent, kafka, nginx_one, tmp_p
 
 
 def test_a_killed_agent_leaves_its_windows_in_the_spool(agent, kafka, nginx_one, tmp_path):
-    spool = f"kafka:{kafka.address},topic_prefix=killed.,spool={tmp_path}/spool,{FAST}"
-    kafka.kill()
-    first = agent("--window", "500ms", "--sink", spool)
+    options = f"topic_prefix=killed.,spool={tmp_path}/spool"
+    first = agent("--window", "500ms", "--sink", f"kafka:127.0.0.1:{free_port()},{options}")  # nobody is there
     load(nginx_one, 1000)
     wait_until(lambda: len(written(first)) > 3)
     first.process.kill()
     first.process.communicate()
     complete = [json.loads(line) for line in open(first.path)]
-    kafka.start()
-    second = agent("--window", "500ms", "--sink", spool)
+    second = agent("--window", "500ms", "--sink", f"kafka:{kafka.address},{options}")
     wait_until(lambda: written(second) and written(second)[-1]["counters"]["kafka_delivered"] > 0)
     second.stop()
     boot = complete[0]["agent"]["boot"]
@@ -144,8 +140,7 @@ def test_a_wrong_broker_is_one_line_and_other_sinks_go_on(agent):
     assert "not delivered before the end" in lines[1], errors
     agents = written(weft)
     assert len(agents) >= 2 and sink(agents[-1], "kafka")["unconfirmed"] > 0
-    assert sink(agents[-1], "file")["taken"] == agents[-1]["agent"]["sequence"] - 1 - sum(
-        1 for line in open(weft.path) if json.loads(line)["window_start"] == agents[-1]["window_start"]) + 1
+    assert sink(agents[-1], "file")["queue_full"] == sink(agents[-1], "file")["failed"] == 0
 
 
 def test_tls_and_sasl(agent, kafka, tmp_path):
@@ -164,25 +159,24 @@ def test_tls_and_sasl(agent, kafka, tmp_path):
     assert PASSWORD not in json.dumps(records.all)
 
 
-def errors_of(*options):
-    """What an agent says that lives for a moment."""
-    done = subprocess.run([WEFT, "agent", "--for", "3s", "--window", "1s", "--sink", "file:/dev/null",
-                           *[part for option in options for part in ("--sink", option)]],
-                          capture_output=True, text=True, timeout=60)
-    return done.returncode, [line for line in done.stderr.splitlines() if "kafka" in line]
-
-
-def test_refused_logins_and_certificates_say_why(kafka, tmp_path):
+def test_refused_logins_and_certificates_say_why(agent, kafka, tmp_path):
     wrong, right = tmp_path / "wrong", tmp_path / "right"
     wrong.write_text("wrong\n")
     right.write_text(PASSWORD)
-    status, lines = errors_of(f"kafka:{kafka.sasl},mechanism=PLAIN,username=agent,password_file={wrong}")
-    assert status == 0 and "mechanism, username, password_file" in lines[0], lines
-    status, lines = errors_of(f"kafka:{kafka.sasl},mechanism=SCRAM-SHA-512,username=agent,password_file={right}")
-    assert status == 0  # an old librdkafka is refused with the right password, and says which one is needed
-    assert not lines or "2.6.1 or newer" in lines[0], lines
-    status, lines = errors_of(f"kafka:{kafka.tls},tls=yes")
-    assert status == 0 and "options tls, ca" in lines[0] and "certificate" in lines[0], lines
+    weft = agent("--sink", f"kafka:{kafka.sasl},mechanism=PLAIN,username=agent,password_file={wrong}",
+                 "--sink", f"kafka:{kafka.sasl},mechanism=SCRAM-SHA-512,username=agent,password_file={right}",
+                 "--sink", f"kafka:{kafka.tls},tls=yes")
+    time.sleep(3)
+    weft.process.terminate()
+    errors = weft.process.communicate(timeout=60)[1].decode()
+    assert weft.process.returncode == 0
+    refused = [line for line in errors.splitlines() if "Invalid username or password" in line]
+    assert len(refused) == 1 and "see the options mechanism, username, password_file" in refused[0], errors
+    assert "certificate verify failed" in errors and "see the options tls, ca" in errors, errors
+    # An old librdkafka is refused with the right password, and says which one is needed; a newer one is let in.
+    last = sink(written(weft)[-1], "kafka")
+    assert "2.6.1 or newer" in errors or written(weft)[-1]["counters"]["kafka_delivered"] > 0, (errors, last)
+    assert PASSWORD not in errors
 
 
 @pytest.mark.parametrize("option, words", [
