@@ -9,7 +9,7 @@
 
 #define CLOSE_NS 10000000000ULL
 
-static const struct sink_ops *const kinds[] = {&sink_stdout, &sink_file, &sink_kafka, NULL};
+static const struct sink_ops *const kinds[] = {&sink_stdout, &sink_file, &sink_kafka, &sink_prometheus, NULL};
 
 const struct sink_ops *const *sink_kinds(void) {
     return kinds;

@@ -56,7 +56,7 @@ struct sink_ops {
     void (*close)(void *sink, uint64_t deadline_ns);
 };
 
-extern const struct sink_ops sink_stdout, sink_file, sink_kafka;
+extern const struct sink_ops sink_stdout, sink_file, sink_kafka, sink_prometheus;
 
 /* Every kind, NULL at the end: for --help, configuration and documents. */
 const struct sink_ops *const *sink_kinds(void);
