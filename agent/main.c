@@ -6,7 +6,7 @@
 
 #include "command.h"
 
-static const struct command *const commands[] = {&command_agent, &command_check, &command_config};
+static const struct command *const commands[] = {&command_agent, &command_check, &command_config, &command_map};
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static const char introduction[] = "weft watches this host from its kernel and shows what talks to what.\n"

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "map_print.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { COLUMNS = 11, CELL = 192, NAME_WIDTH = 40 };
+
+static double number(const json_t *object, const char *key) {
+    return json_number_value(json_object_get(object, key));
+}
+
+static bool has(const json_t *object, const char *key) {
+    return json_object_get(object, key);
+}
+
+static const char *text(const json_t *object, const char *key) {
+    const char *value = json_string_value(json_object_get(object, key));
+    return value ? value : "?";
+}
+
+static void write_digits(char *cell, size_t size, double value, const char *unit) {
+    snprintf(cell, size, "%.*f%s", value >= 100 || value == floor(value) ? 0 : value >= 10 ? 1 : 2, value, unit);
+}
+
+static void write_scaled(char *cell, size_t size, double value, double base, const char *const *units) {
+    while (value >= base && units[1]) {
+        value /= base;
+        units++;
+    }
+    write_digits(cell, size, value, *units);
+}
+
+static void write_rate(char *cell, size_t size, double value) {
+    static const char *const units[] = {"/s", "k/s", "M/s", NULL};
+    write_scaled(cell, size, value, 1000, units);
+}
+
+static void write_bytes(char *cell, size_t size, double value) {
+    static const char *const units[] = {" B", " KiB", " MiB", " GiB", " TiB", NULL};
+    write_scaled(cell, size, value, 1024, units);
+}
+
+static void write_duration(char *cell, size_t size, const json_t *timing, const char *key) {
+    static const char *const units[] = {" us", " ms", " s", NULL};
+    if (timing)
+        write_scaled(cell, size, number(timing, key) / 1000, 1000, units);
+    else
+        snprintf(cell, size, "-");
+}
+
+static void write_share(char *cell, size_t size, const json_t *object, const char *key) {
+    if (!has(object, key))
+        snprintf(cell, size, "-");
+    else
+        write_digits(cell, size, 100 * number(object, key), " %");
+}
+
+/* One column for each character, which is what a terminal does with most names; control characters become `?`. */
+static size_t write_name(char *cell, size_t size, const char *name, size_t width) {
+    size_t length = 0, columns = 0;
+    for (; *name && columns < width && length + 5 < size; columns++) {
+        unsigned char first = (unsigned char)*name++;
+        bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)*name < 0xa0);
+        cell[length++] = control ? '?' : (char)first;
+        while (((unsigned char)*name & 0xc0) == 0x80) {
+            if (!control)
+                cell[length++] = *name;
+            name++;
+        }
+    }
+    if (*name && length)
+        cell[length++] = '+';
+    cell[length] = '\0';
+    return columns;
+}
+
+static const json_t *node_of(const json_t *map, const char *id) {
+    size_t index;
+    json_t *node;
+    json_array_foreach(json_object_get(map, "nodes"), index, node) {
+        if (!strcmp(text(node, "id"), id))
+            return node;
+    }
+    return NULL;
+}
+
+static bool has_calls(const json_t *edge) {
+    return number(edge, "calls") > 0 || number(edge, "waiting") > 0 || number(edge, "lost") > 0;
+}
+
+/* The server's, else the client's. */
+static const json_t *timing_of(const json_t *edge) {
+    const json_t *timing = json_object_get(edge, "duration");
+    return timing ? timing : json_object_get(edge, "client_duration");
+}
+
+static double errors_of(const json_t *edge) {
+    const json_t *errors = json_object_get(edge, "errors");
+    return number(errors, "server_error") + number(errors, "timeout") + number(errors, "no_response") +
+           number(errors, "connect");
+}
+
+static int busier(const void *left, const void *right) {
+    const json_t *a = *(const json_t *const *)left, *b = *(const json_t *const *)right;
+    double by_rate = number(b, "rate") - number(a, "rate"), by_connects = number(b, "connects") - number(a, "connects");
+    double by = by_rate != 0 ? by_rate : by_connects;
+    return by != 0 ? (by > 0) - (by < 0) : strcmp(text(a, "id"), text(b, "id"));
+}
+
+/* The edges that are not silent, busiest first; for free(). */
+static const json_t **edges_of(const json_t *map, size_t *ret_count) {
+    const json_t *edges = json_object_get(map, "edges");
+    const json_t **list = calloc(json_array_size(edges) + 1, sizeof(*list));
+    size_t index;
+    json_t *edge;
+    *ret_count = 0;
+    if (!list)
+        return NULL;
+    json_array_foreach(edges, index, edge) {
+        if (!json_is_true(json_object_get(edge, "stale")))
+            list[(*ret_count)++] = edge;
+    }
+    qsort(list, *ret_count, sizeof(*list), busier);
+    return list;
+}
+
+static const char *const titles[COLUMNS] = {"CLIENT", "SERVER", "PROTOCOL", "PORT",  "RATE", "ERRORS",
+                                            "P50",    "P95",    "P99",      "BYTES", "OPEN"};
+
+struct row {
+    char cells[COLUMNS][CELL];
+    size_t widths[COLUMNS];
+};
+
+static void fill_row(const json_t *map, const json_t *edge, struct row *row) {
+    const json_t *client = node_of(map, text(edge, "client")), *server = node_of(map, text(edge, "server"));
+    const json_t *bytes = json_object_get(edge, "bytes"), *timing = timing_of(edge);
+    row->widths[0] = write_name(row->cells[0], CELL, text(client, "name"), NAME_WIDTH);
+    row->widths[1] = write_name(row->cells[1], CELL, text(server, "name"), NAME_WIDTH);
+    for (int i = 0; i < 2; i++)
+        row->widths[i] += row->widths[i] == NAME_WIDTH; /* room for the sign that it was cut */
+    snprintf(row->cells[2], CELL, "%s", text(edge, "protocol"));
+    snprintf(row->cells[3], CELL, "%.0f", number(edge, "server_port"));
+    if (has_calls(edge))
+        write_rate(row->cells[4], CELL, number(edge, "rate"));
+    else
+        snprintf(row->cells[4], CELL, "-");
+    write_share(row->cells[5], CELL, edge, "error_share");
+    write_duration(row->cells[6], CELL, timing, "p50");
+    write_duration(row->cells[7], CELL, timing, "p95");
+    write_duration(row->cells[8], CELL, timing, "p99");
+    write_bytes(row->cells[9], CELL, number(bytes, "request") + number(bytes, "response"));
+    snprintf(row->cells[10], CELL, "%.0f", number(edge, "open_connections"));
+    for (int i = 2; i < COLUMNS; i++)
+        row->widths[i] = strlen(row->cells[i]);
+}
+
+static void print_cells(const struct row *row, const size_t *widths, FILE *out) {
+    for (int i = 0; i < COLUMNS; i++) {
+        int padding = (int)(widths[i] > row->widths[i] ? widths[i] - row->widths[i] : 0);
+        bool left = i < 3;
+        fprintf(out, "%*s%s%*s%s", left ? 0 : padding, "", row->cells[i], left ? padding : 0, "",
+                i + 1 < COLUMNS ? "  " : "\n");
+    }
+}
+
+static void print_opaque(const json_t *map, FILE *out) {
+    const json_t *opaque = json_object_get(map, "opaque");
+    char connections[32], bytes[32];
+    size_t index;
+    json_t *reason;
+    if (!(number(opaque, "connections") > 0) && !(number(opaque, "bytes") > 0)) {
+        fputs("Opaque: nothing, every protocol could be read.\n", out);
+        return;
+    }
+    write_share(connections, sizeof(connections), opaque, "connection_share");
+    write_share(bytes, sizeof(bytes), opaque, "byte_share");
+    fprintf(out, "Opaque: %s of connections, %s of bytes are counted but cannot be read", connections, bytes);
+    json_array_foreach(json_object_get(opaque, "reasons"), index, reason) {
+        write_share(connections, sizeof(connections), reason, "connection_share");
+        write_share(bytes, sizeof(bytes), reason, "byte_share");
+        fprintf(out, "%s%s %s, %s", index ? "; " : ": ", text(reason, "text"), connections, bytes);
+    }
+    fputs(".\n", out);
+}
+
+static void print_summary(const json_t *map, size_t edges, FILE *out) {
+    const json_t *totals = json_object_get(map, "totals");
+    char rate[32], errors[32];
+    write_rate(rate, sizeof(rate), number(totals, "rate"));
+    write_share(errors, sizeof(errors), totals, "error_share");
+    fprintf(out, "\n%zu edges in the last %.0f s, %s, errors %s.\n", edges, number(map, "seconds"), rate, errors);
+    print_opaque(map, out);
+    double lost = number(totals, "lost");
+    if (lost > 0)
+        fprintf(out,
+                "Lost: %.0f calls of this time did not fit into the kernel's ring; the figures are lower bounds.\n",
+                lost);
+}
+
+int map_print_table(const json_t *map, FILE *out) {
+    size_t count, widths[COLUMNS];
+    const json_t **edges = edges_of(map, &count);
+    struct row *rows = edges ? calloc(count + 1, sizeof(*rows)) : NULL;
+    if (!rows) {
+        free(edges);
+        return -ENOMEM;
+    }
+    for (int i = 0; i < COLUMNS; i++) {
+        snprintf(rows[0].cells[i], CELL, "%s", titles[i]);
+        widths[i] = rows[0].widths[i] = strlen(titles[i]);
+    }
+    for (size_t i = 0; i < count; i++) {
+        fill_row(map, edges[i], &rows[i + 1]);
+        for (int j = 0; j < COLUMNS; j++)
+            widths[j] = rows[i + 1].widths[j] > widths[j] ? rows[i + 1].widths[j] : widths[j];
+    }
+    for (size_t i = 0; i <= count; i++)
+        print_cells(&rows[i], widths, out);
+    print_summary(map, count, out);
+    free(rows);
+    free(edges);
+    return 0;
+}
+
+/* One line that says what the edge does. */
+static void edge_label(const json_t *edge, char *label, size_t size) {
+    char rate[32] = "", p95[32] = "", errors[32] = "";
+    const json_t *timing = timing_of(edge);
+    if (has_calls(edge))
+        write_rate(rate, sizeof(rate), number(edge, "rate"));
+    if (timing)
+        write_duration(p95, sizeof(p95), timing, "p95");
+    if (errors_of(edge) > 0)
+        write_share(errors, sizeof(errors), edge, "error_share");
+    snprintf(label, size, "%s%s%s%s%s%s%s", text(edge, "protocol"), *rate ? " " : "", rate, *p95 ? ", p95 " : "", p95,
+             *errors ? ", errors " : "", errors);
+}
+
+static void dot_string(const char *name, FILE *out) {
+    putc('"', out);
+    for (; *name; name++) {
+        if (*name == '"' || *name == '\\')
+            putc('\\', out);
+        putc((unsigned char)*name < 0x20 || *name == 0x7f ? '?' : *name, out);
+    }
+    putc('"', out);
+}
+
+int map_print_dot(const json_t *map, FILE *out) {
+    static const struct {
+        const char *kind, *shape;
+    } shapes[] = {{"container", "box3d"}, {"pod", "hexagon"}, {"address", "ellipse"}, {"group", "ellipse"}};
+    size_t count, index;
+    const json_t **edges = edges_of(map, &count);
+    json_t *node;
+    char label[160];
+    if (!edges)
+        return -ENOMEM;
+    fputs("digraph weft {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n"
+          "  edge [fontname=\"sans-serif\", fontsize=10];\n",
+          out);
+    json_array_foreach(json_object_get(map, "nodes"), index, node) {
+        const char *shape = "box";
+        for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
+            if (!strcmp(shapes[i].kind, text(node, "kind")))
+                shape = shapes[i].shape;
+        fprintf(out, "  \"%s\" [shape=%s, label=", text(node, "id"), shape);
+        dot_string(text(node, "name"), out);
+        fputs("];\n", out);
+    }
+    for (size_t i = 0; i < count; i++) {
+        edge_label(edges[i], label, sizeof(label));
+        fprintf(out, "  \"%s\" -> \"%s\" [label=", text(edges[i], "client"), text(edges[i], "server"));
+        dot_string(label, out);
+        fprintf(out, "%s];\n", errors_of(edges[i]) > 0 ? ", color=red" : "");
+    }
+    fputs("}\n", out);
+    free(edges);
+    return 0;
+}
+
+/* Everything that Mermaid or the HTML it makes could take for more than text, as a character entity. */
+static void mermaid_string(const char *name, FILE *out) {
+    putc('"', out);
+    for (; *name; name++) {
+        unsigned char byte = (unsigned char)*name;
+        if (byte < 0x20 || byte == 0x7f)
+            putc('?', out);
+        else if (strchr("\"#&;<>`\\[]{}()|*_~", byte))
+            fprintf(out, "#%u;", byte);
+        else
+            putc(byte, out);
+    }
+    putc('"', out);
+}
+
+int map_print_mermaid(const json_t *map, FILE *out) {
+    static const struct {
+        const char *kind, *open, *close;
+    } shapes[] = {{"service", "[[", "]]"}, {"pod", "{{", "}}"}, {"address", "([", "])"}, {"group", "([", "])"}};
+    size_t count, index;
+    const json_t **edges = edges_of(map, &count);
+    json_t *node;
+    char label[160];
+    if (!edges)
+        return -ENOMEM;
+    fputs("flowchart LR\n", out);
+    json_array_foreach(json_object_get(map, "nodes"), index, node) {
+        const char *open = "[", *close = "]";
+        for (size_t i = 0; i < sizeof(shapes) / sizeof(*shapes); i++)
+            if (!strcmp(shapes[i].kind, text(node, "kind")))
+                open = shapes[i].open, close = shapes[i].close;
+        fprintf(out, "  n%s%s", text(node, "id"), open);
+        mermaid_string(text(node, "name"), out);
+        fprintf(out, "%s\n", close);
+    }
+    for (size_t i = 0; i < count; i++) {
+        edge_label(edges[i], label, sizeof(label));
+        fprintf(out, "  n%s -->|", text(edges[i], "client"));
+        mermaid_string(label, out);
+        fprintf(out, "| n%s\n", text(edges[i], "server"));
+    }
+    for (size_t i = 0; i < count; i++)
+        if (errors_of(edges[i]) > 0)
+            fprintf(out, "  linkStyle %zu stroke:red\n", i);
+    free(edges);
+    return 0;
+}
