@@ -2,39 +2,36 @@
 #include "watch.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 #include <unistd.h>
 
-#define XXH_INLINE_ALL
-#include <xxhash.h>
-
 #include "identity.h"
 #include "live.h"
+#include "names.h"
 #include "page.h"
-#include "sinks/sink.h"
-#include "topology/connection.h"
+#include "publish.h"
+#include "topology/worker.h"
 
-#define CALL_TIMEOUT_NS (30 * 1000000000ULL)
+#define SECOND_NS 1000000000ULL
+#define CALL_TIMEOUT_NS (30 * SECOND_NS)
 
-#define LIVE_INTERVAL_NS 1000000000ULL /* how often the page is shown the running window */
-
-enum { WAIT_NS = 100 * 1000 * 1000, EDGE_LIMIT = 2000, CONNECTION_LIMIT = 100000, HOOK_LIMIT = 64 };
+enum { EDGES_MAX = 10000, CONNECTIONS_MAX = 300000 };
 
 struct watcher {
     const struct watch_options *options;
     struct live *live;
     struct identity *identity;
-    char warning[768]; /* about names, said last */
-    struct edges edges;
-    struct connections *connections;
+    struct workers *workers;
     struct page *page; /* NULL: nothing is served */
-    struct agent_stamp stamp;
-    struct window window;
-    struct batch batch; /* while a window is written */
+    struct names names;
+    struct publisher publisher;
+    struct window_clock clock;
+    struct window ended; /* the window before, while it waits for latecomers */
+    uint64_t due;        /* when it is written, monotonic; 0: none waits */
+    uint64_t next_view;
 };
 
 static volatile sig_atomic_t stopping;
@@ -47,210 +44,91 @@ static void stop(int signal) {
 static uint64_t now_ns(clockid_t clock) {
     struct timespec time;
     clock_gettime(clock, &time);
-    return (uint64_t)time.tv_sec * 1000000000 + time.tv_nsec;
+    return (uint64_t)time.tv_sec * SECOND_NS + time.tv_nsec;
 }
 
-static uint64_t hash_file(const char *path, const char *otherwise) {
-    char text[128] = "";
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
-    if (fd >= 0)
-        close(fd);
-    return length > 0 ? XXH3_64bits(text, length) : XXH3_64bits(otherwise, strlen(otherwise));
+/* ---- the source ---- */
+
+static size_t drain(void *context, unsigned ring, worker_record callback, void *callback_context) {
+    const struct watcher *watcher = context;
+    return live_drain(watcher->live, ring, callback, callback_context);
 }
 
-static struct edge_end end_of(const struct workload *workload) {
-    return (struct edge_end){.id = workload->id,
-                             .name = workload->name,
-                             .kind = workload_kind_name(workload->kind),
-                             .executable = workload->executable,
-                             .workload = workload};
-}
-
-static void on_event(void *context, const void *record, size_t size);
-
-static struct owner owner_of(const struct record_owner *record, const char *command) {
-    struct owner owner = {.tgid = record->tgid,
-                          .netns = record->netns,
-                          .start_time_ns = record->start_time,
-                          .cgroup_id = record->cgroup_id};
-    memcpy(owner.comm, command, sizeof(owner.comm));
-    return owner;
-}
-
-/* What names the owner stands among the events before anything of its sockets stands in the ring. */
-static struct edge_end name_owner(void *context, const struct record_owner *record, const char *command) {
+static void wait_for_records(void *context, unsigned ring, uint64_t timeout_ns) {
     struct watcher *watcher = context;
-    live_drain_events(watcher->live, on_event, watcher);
-    struct owner owner = owner_of(record, command);
-    uint64_t instance;
-    struct edge_end end = end_of(identity_resolve(watcher->identity, &owner, &instance));
-    end.instance = instance;
-    end.pid = record->tgid;
-    return end;
+    if (ring == 0)
+        names_drain(&watcher->names);
+    live_wait(watcher->live, ring, timeout_ns);
 }
 
-static struct edge_end name_server(void *context, const uint8_t *address, int family, uint16_t port) {
-    struct watcher *watcher = context;
-    uint64_t instance;
-    bool stale;
-    struct edge_end end = end_of(identity_server_address(watcher->identity, address, family, port, &instance, &stale));
-    end.instance = instance;
-    end.stale = stale;
-    return end;
+/* ---- windows ---- */
+
+/* The window that has ended is written, `drained`: with all that the rings hold. */
+static void write_ended(struct watcher *watcher, bool drained) {
+    struct edges *edges = workers_merge(watcher->workers, &watcher->clock, EDGES_ENDED, drained);
+    publish(&watcher->publisher, &watcher->ended, edges);
+    edges_clear(edges);
+    watcher->due = 0;
 }
 
-static struct edge_end name_client(void *context, const uint8_t *address, int family) {
-    struct watcher *watcher = context;
-    uint64_t instance;
-    bool stale;
-    struct edge_end end = end_of(identity_client_address(watcher->identity, address, family, &instance, &stale));
-    end.instance = instance;
-    end.stale = stale;
-    return end;
+static void begin_next(struct watcher *watcher) {
+    struct window_clock *clock = &watcher->clock;
+    watcher->ended = clock->window;
+    watcher->due = clock->end + window_grace(clock->window.length);
+    window_clock_next(clock, now_ns(CLOCK_MONOTONIC), now_ns(CLOCK_REALTIME));
+    watcher->publisher.clock_steps += clock->step != 0;
+    if (clock->restarted)
+        publish_restarted(&watcher->publisher);
+    workers_plan(watcher->workers, clock);
 }
 
-static void on_event(void *context, const void *record, size_t size) {
-    struct identity *identity = ((struct watcher *)context)->identity;
-    const struct record_exec *exec = record;
-    const struct record_cgroup *cgroup = record;
-    (void)size;
-    if (exec->kind == RECORD_EXEC)
-        identity_saw_exec(identity, exec->tgid, exec->start_time, exec->executable, exec->arguments,
-                          exec->arguments_length);
-    else
-        identity_saw_cgroup(identity, cgroup->id, cgroup->path);
+static void show_running(struct watcher *watcher) {
+    struct edges *edges = workers_merge(watcher->workers, &watcher->clock, EDGES_RUNNING, false);
+    page_running(watcher->page, &watcher->clock.window, edges);
+    edges_clear(edges);
 }
 
-/* An address that a container's socket is bound to names the container for whoever calls it. */
-static void on_address(struct watcher *watcher, const struct record_opened *opened) {
-    struct owner owner = owner_of(&opened->owner, opened->command);
-    live_drain_events(watcher->live, on_event, watcher);
-    identity_saw_address(watcher->identity, &owner, opened->local_address, opened->family == 2 ? 4 : 6);
-}
-
-static void on_record(void *context, const void *record, size_t size) {
-    struct watcher *watcher = context;
-    uint32_t kind;
-    (void)size;
-    memcpy(&kind, record, sizeof(kind));
-    switch ((enum record_kind)kind) {
-    case RECORD_DATA:
-        connections_data(watcher->connections, record, (const uint8_t *)record + sizeof(struct record_data));
-        break;
-    case RECORD_OPENED:
-        on_address(watcher, record);
-        if (((const struct record_opened *)record)->transport == TRANSPORT_TCP)
-            connections_opened(watcher->connections, record);
-        break;
-    case RECORD_CLOSED:
-        if (((const struct record_closed *)record)->transport == TRANSPORT_TCP)
-            connections_closed(watcher->connections, record);
-        break;
-    case RECORD_TURNS:
-        connections_turns(watcher->connections, record);
-        break;
-    case RECORD_FAILED:
-        connections_failed(watcher->connections, record);
-        break;
-    default:
-        break;
+/* Does what is due, and gives the time at which something will be. */
+static uint64_t step(struct watcher *watcher, uint64_t now) {
+    if (watcher->due && now >= watcher->due)
+        write_ended(watcher, false);
+    if (now >= watcher->clock.end) {
+        if (watcher->due)
+            write_ended(watcher, false);
+        begin_next(watcher);
     }
-}
-
-static void write_edge(void *context, const struct edge *edge) {
-    struct watcher *watcher = context;
-    json_edge(&watcher->batch.writer, &watcher->stamp, &watcher->window, edge);
-    batch_add(&watcher->batch, SINK_EDGE, edge->id, edge);
-}
-
-static size_t hooks_of(const struct live *live, struct hook_report *hooks) {
-    size_t count;
-    const struct live_program *programs = live_programs(live, &count);
-    count = count < HOOK_LIMIT ? count : HOOK_LIMIT;
-    for (size_t i = 0; i < count; i++)
-        hooks[i] = (struct hook_report){programs[i].name, programs[i].attached, programs[i].reason};
-    return count;
-}
-
-/* Each once, when it is new. */
-static void say_warning(struct watcher *watcher) {
-    char text[sizeof(watcher->warning)];
-    identity_warning(watcher->identity, text, sizeof(text));
-    if (text[0] && strcmp(text, watcher->warning) != 0)
-        fprintf(stderr, "weft: %s\n", text);
-    memcpy(watcher->warning, text, sizeof(text));
-}
-
-static void write_window(struct watcher *watcher) {
-    connections_tick(watcher->connections, now_ns(CLOCK_MONOTONIC));
-    const struct connection_losses *losses = connections_losses(watcher->connections);
-    struct identity_losses names;
-    identity_tick(watcher->identity);
-    identity_losses(watcher->identity, &names);
-    say_warning(watcher);
-    struct counter counters[10 + COUNTER_KINDS + SINK_COUNTER_LIMIT] = {
-        {"lost_calls", losses->lost_calls},
-        {"connections_refused", losses->connections_refused},
-        {"unknown_socket", losses->unknown_socket},
-        {"bytes_missing", losses->bytes_missing},
-        {"memory_refused", losses->memory},
-        {"calls_dropped", losses->calls_dropped},
-        {"edges_refused", watcher->edges.refused},
-        {"names_overflowed", names.names_overflowed},
-        {"programs_not_read", names.programs_not_read},
-        {"servers_forgotten", losses->servers_forgotten},
-    };
-    uint64_t kernel[COUNTER_KINDS];
-    live_counters(watcher->live, kernel);
-    for (int i = 0; i < COUNTER_KINDS; i++)
-        counters[10 + i] = (struct counter){live_counter_name(i), kernel[i]};
-    size_t count = 10 + COUNTER_KINDS;
-    count += sinks_counters(watcher->options->sinks, counters + count);
-    struct hook_report hooks[HOOK_LIMIT];
-    struct agent_report report = {.counters = counters, .counter_count = count, .hooks = hooks};
-    report.hook_count = hooks_of(watcher->live, hooks);
-    report.sinks = sinks_report(watcher->options->sinks, &report.sink_count);
-    report_process(&report);
-    edges_each(&watcher->edges, write_edge, watcher);
-    json_agent(&watcher->batch.writer, &watcher->stamp, &watcher->window, &report);
-    batch_add(&watcher->batch, SINK_AGENT, watcher->stamp.id, &report);
-    batch_end(&watcher->batch);
-    sinks_write(watcher->options->sinks, &watcher->batch);
-    batch_done(&watcher->batch);
-    page_window(watcher->page, &watcher->window, &watcher->edges, &report);
-    edges_empty(&watcher->edges);
-}
-
-/* The window that holds `time`. */
-static void open_window(struct watcher *watcher, uint64_t time) {
-    watcher->window.length = watcher->options->window_ns;
-    watcher->window.start = time - time % watcher->options->window_ns;
-}
-
-static void run(struct watcher *watcher) {
-    uint64_t began = now_ns(CLOCK_MONOTONIC), shown = 0;
-    open_window(watcher, now_ns(CLOCK_REALTIME));
-    while (!stopping) {
-        live_drain(watcher->live, 0, on_record, watcher);
-        uint64_t now = now_ns(CLOCK_REALTIME);
-        if (now >= watcher->window.start + watcher->window.length || now < watcher->window.start) {
-            write_window(watcher);
-            open_window(watcher, now);
-        }
-        if (now - shown >= LIVE_INTERVAL_NS) {
-            page_running(watcher->page, &watcher->window, &watcher->edges);
-            shown = now;
-        }
-        if (watcher->options->duration_ns && now_ns(CLOCK_MONOTONIC) - began >= watcher->options->duration_ns)
-            break;
-        live_drain_events(watcher->live, on_event, watcher);
-        live_wait(watcher->live, 0, WAIT_NS);
+    if (watcher->page && now >= watcher->next_view) {
+        show_running(watcher);
+        watcher->next_view = now + SECOND_NS;
     }
-    while (live_drain(watcher->live, 0, on_record, watcher))
-        ;
-    write_window(watcher);
+    uint64_t next = watcher->clock.end;
+    if (watcher->due && watcher->due < next)
+        next = watcher->due;
+    if (watcher->page && watcher->next_view < next)
+        next = watcher->next_view;
+    return next;
 }
+
+static void run(struct watcher *watcher, const sigset_t *ends) {
+    uint64_t now = now_ns(CLOCK_MONOTONIC);
+    uint64_t last = watcher->options->duration_ns ? now + watcher->options->duration_ns : UINT64_MAX;
+    while (!stopping && now < last) {
+        uint64_t next = step(watcher, now);
+        next = next < last ? next : last;
+        now = now_ns(CLOCK_MONOTONIC);
+        uint64_t pause = next > now ? next - now : 0;
+        struct timespec timeout = {pause / SECOND_NS, pause % SECOND_NS};
+        if (sigtimedwait(ends, NULL, &timeout) > 0)
+            stopping = 1;
+        now = now_ns(CLOCK_MONOTONIC);
+    }
+    if (watcher->due)
+        write_ended(watcher, false);
+    begin_next(watcher);
+    write_ended(watcher, true);
+}
+
+/* ---- life ---- */
 
 static void say_ready(const struct watch_options *options) {
     if (options->ready_fd < 0) {
@@ -262,10 +140,41 @@ static void say_ready(const struct watch_options *options) {
     close(options->ready_fd);
 }
 
+static int start_workers(struct watcher *watcher) {
+    const struct watch_options *given = watcher->options;
+    struct workers_options options = {
+        .count = live_ring_count(watcher->live),
+        .source = {watcher, drain, wait_for_records},
+        .connection =
+            {
+                .namer = names_for(&watcher->names),
+                .limit = given->connections_max ? given->connections_max : CONNECTIONS_MAX,
+                .call_timeout_ns = given->call_timeout_ns ? given->call_timeout_ns : CALL_TIMEOUT_NS,
+            },
+        .edges_max = given->edges_max ? given->edges_max : EDGES_MAX,
+    };
+    window_clock_begin(&watcher->clock, given->window_ns, now_ns(CLOCK_MONOTONIC), now_ns(CLOCK_REALTIME));
+    int result = workers_new(&options, &watcher->clock, &watcher->workers);
+    if (result)
+        fprintf(stderr, "weft: starting a worker: %s\n", strerror(-result));
+    return result;
+}
+
+static int start_page(struct watcher *watcher) {
+    char error[256] = "";
+    struct page_options options = watcher->options->page;
+    options.stamp = &watcher->publisher.stamp;
+    int result = page_new(&options, &watcher->page, error, sizeof(error));
+    if (result < 0)
+        fprintf(stderr, "weft: %s\n", error);
+    return result;
+}
+
 static int start(struct watcher *watcher) {
     char error[256] = "";
-    struct live_options live = {
-        .ring_bytes = watcher->options->ring_bytes, .rings = 1, .only_this_netns = watcher->options->only_this_netns};
+    struct live_options live = {.ring_bytes = watcher->options->ring_bytes,
+                                .rings = watcher->options->rings,
+                                .only_this_netns = watcher->options->only_this_netns};
     if (live_new(&live, &watcher->live, error, sizeof(error)) < 0) {
         fprintf(stderr, "weft: %s\n", error);
         return -1;
@@ -274,41 +183,36 @@ static int start(struct watcher *watcher) {
         fprintf(stderr, "weft: out of memory\n");
         return -1;
     }
-    say_warning(watcher);
-    edges_init(&watcher->edges, EDGE_LIMIT);
-    struct connection_options options = {
-        .namer = {watcher, name_owner, name_server, name_client},
-        .edges = &watcher->edges,
-        .limit = CONNECTION_LIMIT,
-        .call_timeout_ns = CALL_TIMEOUT_NS,
-    };
-    if (connections_new(&options, &watcher->connections) < 0)
+    watcher->names = (struct names){watcher->identity, watcher->live};
+    publisher_init(&watcher->publisher);
+    if (start_page(watcher) < 0 || start_workers(watcher) < 0)
         return -1;
-    struct page_options page = watcher->options->page;
-    page.stamp = &watcher->stamp;
-    if (page_new(&page, &watcher->page, error, sizeof(error)) < 0) {
-        fprintf(stderr, "weft: %s\n", error);
-        return -1;
-    }
+    watcher->publisher.sinks = watcher->options->sinks;
+    watcher->publisher.live = watcher->live;
+    watcher->publisher.identity = watcher->identity;
+    watcher->publisher.workers = watcher->workers;
+    watcher->publisher.page = watcher->page;
+    publish_warning(&watcher->publisher);
     return 0;
 }
 
 int watch(const struct watch_options *options) {
     struct watcher watcher = {.options = options};
-    gethostname(watcher.stamp.host, sizeof(watcher.stamp.host) - 1);
-    watcher.stamp.id = hash_file("/etc/machine-id", watcher.stamp.host);
-    watcher.stamp.boot = now_ns(CLOCK_REALTIME) ^ watcher.stamp.id;
-    signal(SIGTERM, stop);
+    sigset_t ends;
+    sigemptyset(&ends);
+    sigaddset(&ends, SIGTERM);
+    sigaddset(&ends, SIGINT);
+    signal(SIGTERM, stop); /* for threads of libraries that do not block them */
     signal(SIGINT, stop);
     signal(SIGPIPE, SIG_IGN);
+    pthread_sigmask(SIG_BLOCK, &ends, NULL);
     int result = start(&watcher);
     if (!result) {
         say_ready(options);
-        run(&watcher);
+        run(&watcher, &ends);
     }
+    workers_free(watcher.workers);
     page_free(watcher.page);
-    connections_free(watcher.connections);
-    edges_done(&watcher.edges);
     identity_free(watcher.identity);
     live_free(watcher.live);
     return result ? 1 : 0;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * `weft agent`: attaches, drains the ring on a timer, closes a window every `window_ns` and writes its edges.
+ * `weft agent`: attaches, lets workers drain the rings, and writes each window `window_grace` after its end.
  * Returns when a signal or the end of `duration_ns` says so, after what is still open has been written.
  */
 #ifndef WEFT_AGENT_WATCH_H
@@ -14,10 +14,13 @@
 #include "sinks/sink.h"
 
 struct watch_options {
-    struct sinks *sinks;  /* the caller's, who closes them */
-    uint64_t window_ns;   /* aligned to the clock */
-    uint64_t duration_ns; /* 0: until SIGTERM or SIGINT */
-    uint32_t ring_bytes;
+    struct sinks *sinks;               /* the caller's, who closes them */
+    uint64_t window_ns;                /* aligned to the clock */
+    uint64_t duration_ns;              /* 0: until SIGTERM or SIGINT */
+    uint64_t call_timeout_ns;          /* 0: 30 s */
+    size_t edges_max, connections_max; /* 0: the defaults */
+    uint32_t ring_bytes;               /* of each ring */
+    unsigned rings;                    /* and workers; 0: one for each eight CPUs */
     bool only_this_netns;
     struct identity_options names;
     struct page_options page; /* all but `stamp` */

@@ -99,20 +99,21 @@ static void failures(struct writer *out, const struct edge_window *w) {
 }
 
 static void key(struct writer *out, const struct edge *edge) {
-    static const char *const proofs[] = {"none", "connect", "accept", "listen"};
+    static const char *const proofs[] = {"none", "connect", "accept", "listen", "first"};
+    const char *transport = edge->transport == TRANSPORT_UDP ? "udp" : "tcp";
     const char *protocol = protocol_name(edge->protocol);
     char address[INET6_ADDRSTRLEN] = "";
     inet_ntop(edge->family == 4 ? AF_INET : AF_INET6, edge->address, address, sizeof(address));
     writer_member_unsigned(out, "server_port", edge->server_port);
     writer_member_string(out, "seen_address", address);
-    writer_member_string(out, "protocol", protocol ? protocol : "tcp");
-    writer_member_string(out, "transport", "tcp");
+    writer_member_string(out, "protocol", protocol ? protocol : transport);
+    writer_member_string(out, "transport", transport);
     writer_member_bool(out, "tls", edge->protocol == PROTOCOL_TLS);
     writer_member_string(out, "observed_at",
                          edge->client_here && edge->server_here ? "both"
                          : edge->server_here                    ? "server"
                                                                 : "client");
-    writer_member_string(out, "direction_proof", proofs[edge->proof < 4 ? edge->proof : 0]);
+    writer_member_string(out, "direction_proof", proofs[edge->proof < 5 ? edge->proof : 0]);
 }
 
 static void calls(struct writer *out, const struct edge_window *w) {
@@ -126,6 +127,7 @@ static void calls(struct writer *out, const struct edge_window *w) {
     writer_text(out, "}");
     writer_member_unsigned(out, "waiting", w->waiting);
     writer_member_unsigned(out, "lost", w->lost);
+    writer_member_unsigned(out, "late", w->late);
     json_histogram(out, "duration", &w->duration);
     json_histogram(out, "client_duration", &w->client_duration);
 }

@@ -7,7 +7,7 @@
  * made explicit: both directions' offsets stand on every record, so what was not copied is known to the byte.
  *
  * connections_new -> connections_opened / _data / _turns / _closed / _failed as the source yields them, in its order ->
- * connections_tick now and then (timeouts) -> connections_free. One worker thread owns it; nothing is locked.
+ * connections_tick now and then -> connections_free. One worker thread owns it; nothing is locked.
  * Memory is bounded by the limits in the options; what is refused is counted in `struct connection_losses`.
  */
 #ifndef WEFT_TOPOLOGY_CONNECTION_H
@@ -22,6 +22,11 @@ struct namer {
     struct edge_end (*owner)(void *context, const struct record_owner *owner, const char *command);
     struct edge_end (*server)(void *context, const uint8_t *address, int family, uint16_t port);
     struct edge_end (*client)(void *context, const uint8_t *address, int family);
+    /* A socket was opened, or changed its owner. May be NULL. */
+    void (*opened)(void *context, const struct record_opened *record);
+    /* `address` (4 or 16 bytes) was the answer for `host`, or reached under that name. May be NULL; `host` is the
+     * callee's only for the time of the call. Called per answer, from any worker. */
+    void (*learned)(void *context, struct slice host, const uint8_t *address, size_t length, uint32_t ttl_seconds);
 };
 
 struct connection_options {
@@ -39,6 +44,8 @@ struct connection_losses {
     uint64_t memory;              /* allocations refused */
     uint64_t servers_forgotten;   /* listeners not remembered: their failed connects make an edge of their own */
     uint64_t calls_dropped;       /* more unanswered requests on one connection than are kept */
+    uint64_t calls_withdrawn;     /* unanswered when the verdict on the protocol was withdrawn */
+    uint64_t unmatched_responses; /* answers to requests that were not shown; those that are calls are also lost */
 };
 
 struct connections;
@@ -51,6 +58,8 @@ void connections_turns(struct connections *connections, const struct record_turn
 void connections_closed(struct connections *connections, const struct record_closed *record);
 void connections_failed(struct connections *connections, const struct record_opened *record);
 
+/* Connections that have not spoken yet are put on their edge. Before each edges_merge. */
+void connections_settle(struct connections *connections);
 /* Counts calls unanswered for longer than the limit as timeouts; `now` is CLOCK_MONOTONIC ns. Once a window. */
 void connections_tick(struct connections *connections, uint64_t now);
 

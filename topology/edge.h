@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Edges: who calls whom, by protocol and server port, summed over a window.
+ * Edges: who calls whom, by protocol, transport and server port, summed over windows.
  *
- * edges_get finds or makes the edge of a key and keeps it while it has open connections; what happens is added to its
- * `window`; edges_each shows every edge with something to say, edges_empty starts the next window. Bounded: beyond
- * the limit edges_get gives NULL and counts it. One worker thread owns a table.
+ * A table belongs to one thread. A worker's table holds two windows of each edge: the running one (`edge.window`) and,
+ * until it is merged, the one before. edges_next and edges_plan move on; edges_window gives the window that holds a
+ * moment. edges_merge adds what a worker has to another table, in which `edge.window` is the sum; its
+ * reader empties it with edges_clear.
+ *
+ * edges_get finds or makes the edge of a key. An edge stays while it has references (edge.references) or something to
+ * say, and is given up after some windows without either. Bounded: beyond the limit edges_get gives NULL and counts it.
  */
 #ifndef WEFT_TOPOLOGY_EDGE_H
 #define WEFT_TOPOLOGY_EDGE_H
@@ -15,6 +19,7 @@
 #include "histogram.h"
 #include "protocols/protocol.h"
 #include "table.h"
+#include "window.h"
 #include "workload.h"
 
 enum { ERROR_KINDS = 4, ENDPOINT_LIMIT = 20, ERRNO_LIMIT = 8, ENDPOINT_LENGTH = 96 };
@@ -32,18 +37,16 @@ struct errno_count {
     uint32_t count;
 };
 
-struct window {
-    uint64_t start, length; /* Unix ns, ns */
-};
-
 /* What one window holds. Counts only; every record is a delta. */
 struct edge_window {
     uint64_t calls, client_error, server_error, timeout, no_response, waiting, lost;
+    uint64_t late; /* calls among these that ended in another window */
     uint64_t request_bytes, response_bytes, connects;
     struct errno_count failures[ERRNO_LIMIT];
-    struct histogram duration, client_duration;    /* server's and client's; ns */
-    struct endpoint endpoints[ENDPOINT_LIMIT + 1]; /* the last one sums the others */
-    unsigned endpoint_count;
+    struct histogram duration, client_duration; /* server's and client's; ns */
+    struct endpoint *endpoints;                 /* owned; one more than ENDPOINT_LIMIT, the last sums the others */
+    uint32_t endpoint_count, endpoint_capacity;
+    uint32_t open_connections, in_flight; /* when it ended; set as the next one begins */
 };
 
 /* An end of an edge, as its owner names it. */
@@ -63,26 +66,69 @@ struct edge {
     enum protocol_id protocol;
     uint16_t server_port;
     uint8_t address[16], family; /* what the client connected to */
+    uint8_t transport;           /* enum transport of bpf/record.h */
     bool client_here, server_here;
     uint8_t proof; /* enum direction_proof of bpf/record.h */
     uint32_t open_connections, in_flight;
-    struct edge_window window;
+    uint32_t references;          /* connections that hold a pointer to it */
+    uint32_t idle;                /* windows in a row with nothing to say */
+    struct edge_window window;    /* the running one; in a merged table, the one that was merged */
+    struct edge_window *previous; /* the one before, while it is open and holds something */
 };
 
 struct edges {
     struct table table;
-    uint64_t refused; /* edges beyond the limit */
+    uint64_t start, end;    /* of the running window, CLOCK_MONOTONIC ns */
+    uint64_t length;        /* 0: one window that never ends */
+    uint32_t sequence;      /* of the running window, as in struct window_clock */
+    bool previous_open;     /* the window before still takes calls */
+    uint64_t refused;       /* edges beyond the limit, or without memory */
+    uint64_t evicted_early; /* edges given up before their time to make room */
 };
+
+/* Windows without anything to say after which an edge is given up. */
+enum { EDGE_IDLE_WINDOWS = 6 };
 
 void edges_init(struct edges *edges, size_t limit);
 void edges_done(struct edges *edges);
-/* The edge of (client, server, protocol, port); `like` gives the values of a new one. NULL when the table is full. */
+/* The edge of (client, server, protocol, transport, port); `like` gives the values of a new one. NULL: table full. */
 struct edge *edges_get(struct edges *edges, const struct edge *like);
-/* Every edge with something to say. */
-void edges_each(const struct edges *edges, void (*visit)(void *context, const struct edge *edge), void *context);
-void edges_empty(struct edges *edges); /* its windows */
 
-void edge_add_failure(struct edge *edge, int error);
-struct endpoint *edge_endpoint(struct edge *edge, const char *operation, const char *name);
+/* The running window is the clock's; those between it and the table's are gone through. */
+void edges_plan(struct edges *edges, const struct window_clock *clock);
+/* The running window has ended, the one before is merged already, and the next begins. */
+void edges_next(struct edges *edges);
+/* The window of `edge` that holds `time`. */
+static inline struct edge_window *edges_window(struct edges *edges, struct edge *edge, uint64_t time);
+/* The same for a call that ended at `time`: one whose window takes no more is counted as late. */
+struct edge_window *edges_window_of_call(struct edges *edges, struct edge *edge, uint64_t time);
+
+enum edges_part {
+    EDGES_RUNNING, /* a copy of the running window */
+    EDGES_ENDED    /* the window before; `from` gives it up and takes no more for it */
+};
+/* Adds to `into`; `from` belongs to the calling thread, and so does `into` for the time of the call. */
+void edges_merge(struct edges *into, struct edges *from, enum edges_part part);
+/* Every edge of a merged table with something to say. */
+void edges_each(const struct edges *edges, void (*visit)(void *context, const struct edge *edge), void *context);
+void edges_empty(struct edges *edges); /* the windows of its edges, which stay */
+/* Empties a table of its edges; none of them may have references. */
+void edges_clear(struct edges *edges);
+
+void edge_window_empty(struct edge_window *window);
+bool edge_silent(const struct edge *edge); /* a merged edge that no record need be written for */
+void edge_add_failure(struct edge_window *window, int error, uint32_t count);
+/* NULL if memory is refused. */
+struct endpoint *edge_endpoint(struct edge_window *window, const char *operation, const char *name);
+
+/* ---- */
+
+struct edge_window *edges_former(struct edges *edges, struct edge *edge);
+
+static inline struct edge_window *edges_window(struct edges *edges, struct edge *edge, uint64_t time) {
+    if (time >= edges->start || !edges->previous_open)
+        return &edge->window;
+    return edges_former(edges, edge);
+}
 
 #endif

@@ -299,7 +299,7 @@ static int report(const struct player *player, struct edges *edges, uint64_t exp
 static int run(const struct speaker *speaker, uint64_t calls, unsigned connections) {
     struct edges edges;
     edges_init(&edges, 1000);
-    struct connection_options options = {.namer = {NULL, name_owner, name_server, name_client},
+    struct connection_options options = {.namer = {.owner = name_owner, .server = name_server, .client = name_client},
                                          .edges = &edges,
                                          .limit = connections,
                                          .call_timeout_ns = 30000000000};

@@ -31,8 +31,9 @@ def test_with_a_ring_of_64_KiB_seen_and_lost_add_up(agent, nginx):
     weft = agent("--ring", "64K")
     ab(nginx.port, "/", 60000, "-k")
     records = weft.stop()
-    unreported = records.counters["lost_turns_unreported"]
-    assert records.total("calls", port=nginx.port) + records.total("lost", port=nginx.port) + unreported == 60000
+    unreported = records.counters["lost_turns_unreported"]  # of any connection on this host
+    accounted = records.total("calls", port=nginx.port) + records.total("lost", port=nginx.port)
+    assert accounted <= 60000 <= accounted + unreported
 
 
 def test_a_refused_connect_is_counted_with_its_errno(agent):

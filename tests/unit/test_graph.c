@@ -80,7 +80,7 @@ static void windows_of_a_range_add_up(void **state) {
         edge->window.request_bytes = 1000;
         for (int call = 0; call < 100; call++)
             histogram_add(&edge->window.duration, 1000000);
-        edge_add_failure(edge, ECONNREFUSED);
+        edge_add_failure(&edge->window, ECONNREFUSED, 1);
         window_ends(graph, &edges, i * 10);
     }
     json_t *map = graph_map(graph, (struct graph_range){.length = 60 * SECOND});
@@ -257,7 +257,7 @@ static void an_edge_without_calls_is_red_by_its_connects(void **state) {
     edges_init(&edges, 100);
     struct edge *edge = edge_between(&edges, 1, 2, PROTOCOL_UNKNOWN);
     edge->window.connects = 3;
-    edge_add_failure(edge, ETIMEDOUT);
+    edge_add_failure(&edge->window, ETIMEDOUT, 1);
     window_ends(graph, &edges, 0);
     json_t *map = graph_map(graph, (struct graph_range){.length = SECOND});
     assert_true(fabs(real(only_edge(map), "error_share") - 0.25) < 1e-9);
@@ -276,11 +276,11 @@ static void an_edge_in_detail_has_endpoints_and_a_series(void **state) {
         struct edge *edge = edge_between(&edges, 1, 2, PROTOCOL_HTTP);
         id = edge->id;
         edge->window.calls = 10 * (i + 1);
-        struct endpoint *endpoint = edge_endpoint(edge, "GET", "/users/{id}");
+        struct endpoint *endpoint = edge_endpoint(&edge->window, "GET", "/users/{id}");
         endpoint->calls = 4;
         endpoint->errors = 1;
         histogram_add(&endpoint->duration, 2000000);
-        edge_endpoint(edge, "GET", "/<b>")->calls = 9;
+        edge_endpoint(&edge->window, "GET", "/<b>")->calls = 9;
         window_ends(graph, &edges, i * 10);
     }
     json_t *answer = graph_edge(graph, id, (struct graph_range){.length = 60 * SECOND});
@@ -348,7 +348,7 @@ static void packing_loses_nothing(void **state) {
         for (unsigned j = 0; j < random % 40; j++) {
             char name[32];
             snprintf(name, sizeof(name), "/%u", j);
-            struct endpoint *endpoint = edge_endpoint(&edge, "GET", name);
+            struct endpoint *endpoint = edge_endpoint(&edge.window, "GET", name);
             endpoint->errors++;
             errors++;
             uint64_t value = 1000 + (random >> (20 + j));
@@ -357,9 +357,7 @@ static void packing_loses_nothing(void **state) {
             histogram_add(&expected, value);
         }
         assert_int_equal(packed_edge(&packed, &edge), 0);
-        histogram_done(&edge.window.duration);
-        for (unsigned j = 0; j < edge.window.endpoint_count; j++)
-            histogram_done(&edge.window.endpoints[j].duration);
+        edge_window_empty(&edge.window);
     }
     struct packed_cursor block = packed_block(packed.bytes, packed.length), edge;
     int seen = 0;

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "publish.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+static uint64_t hash_file(const char *path, const char *otherwise) {
+    char text[128] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, text, sizeof(text) - 1);
+    if (fd >= 0)
+        close(fd);
+    return length > 0 ? XXH3_64bits(text, length) : XXH3_64bits(otherwise, strlen(otherwise));
+}
+
+static uint64_t new_boot(const struct agent_stamp *stamp) {
+    struct timespec time;
+    clock_gettime(CLOCK_REALTIME, &time);
+    uint64_t value[3] = {time.tv_sec, time.tv_nsec, getpid()};
+    return XXH3_64bits_withSeed(value, sizeof(value), stamp->id ^ stamp->boot);
+}
+
+void publisher_init(struct publisher *publisher) {
+    struct agent_stamp *stamp = &publisher->stamp;
+    gethostname(stamp->host, sizeof(stamp->host) - 1);
+    stamp->id = hash_file("/etc/machine-id", stamp->host);
+    stamp->boot = new_boot(stamp);
+}
+
+void publish_restarted(struct publisher *publisher) {
+    publisher->stamp.boot = new_boot(&publisher->stamp);
+    publisher->stamp.sequence = 0;
+}
+
+struct writing {
+    struct publisher *publisher;
+    const struct window *window;
+    struct batch batch;
+};
+
+static void write_edge(void *context, const struct edge *edge) {
+    struct writing *writing = context;
+    json_edge(&writing->batch.writer, &writing->publisher->stamp, writing->window, edge);
+    batch_add(&writing->batch, SINK_EDGE, edge->id, edge);
+}
+
+enum { OWN_COUNTERS = 14, COUNTER_LIMIT = OWN_COUNTERS + COUNTER_KINDS + SINK_COUNTER_LIMIT, HOOK_LIMIT = 64 };
+
+static size_t collect(struct publisher *publisher, struct counter *counters) {
+    struct workers_totals totals;
+    struct identity_losses names;
+    uint64_t kernel[COUNTER_KINDS];
+    workers_totals(publisher->workers, &totals);
+    live_counters(publisher->live, kernel);
+    identity_losses(publisher->identity, &names);
+    struct counter own[OWN_COUNTERS] = {
+        {"lost_calls", totals.losses.lost_calls},
+        {"connections_refused", totals.losses.connections_refused},
+        {"unknown_socket", totals.losses.unknown_socket},
+        {"bytes_missing", totals.losses.bytes_missing},
+        {"memory_refused", totals.losses.memory},
+        {"calls_dropped", totals.losses.calls_dropped},
+        {"calls_withdrawn", totals.losses.calls_withdrawn},
+        {"unmatched_responses", totals.losses.unmatched_responses},
+        {"edges_refused", totals.edges_refused},
+        {"edges_evicted", totals.edges_evicted},
+        {"names_overflowed", names.names_overflowed},
+        {"programs_not_read", names.programs_not_read},
+        {"servers_forgotten", totals.losses.servers_forgotten},
+        {"clock_steps", publisher->clock_steps},
+    };
+    memcpy(counters, own, sizeof(own));
+    for (int i = 0; i < COUNTER_KINDS; i++)
+        counters[OWN_COUNTERS + i] = (struct counter){live_counter_name(i), kernel[i]};
+    return OWN_COUNTERS + COUNTER_KINDS + sinks_counters(publisher->sinks, counters + OWN_COUNTERS + COUNTER_KINDS);
+}
+
+static size_t hooks_of(const struct live *live, struct hook_report *hooks) {
+    size_t count;
+    const struct live_program *programs = live_programs(live, &count);
+    count = count < HOOK_LIMIT ? count : HOOK_LIMIT;
+    for (size_t i = 0; i < count; i++)
+        hooks[i] = (struct hook_report){programs[i].name, programs[i].attached, programs[i].reason};
+    return count;
+}
+
+void publish_warning(struct publisher *publisher) {
+    char text[sizeof(publisher->warning)];
+    identity_warning(publisher->identity, text, sizeof(text));
+    if (text[0] && strcmp(text, publisher->warning) != 0)
+        fprintf(stderr, "weft: %s\n", text);
+    memcpy(publisher->warning, text, sizeof(text));
+}
+
+void publish(struct publisher *publisher, const struct window *window, const struct edges *edges) {
+    struct counter counters[COUNTER_LIMIT];
+    struct hook_report hooks[HOOK_LIMIT];
+    struct writing writing = {.publisher = publisher, .window = window};
+    struct agent_report report = {.counters = counters, .hooks = hooks};
+    identity_tick(publisher->identity);
+    publish_warning(publisher);
+    report.counter_count = collect(publisher, counters);
+    report.hook_count = hooks_of(publisher->live, hooks);
+    report.sinks = sinks_report(publisher->sinks, &report.sink_count);
+    report_process(&report);
+    edges_each(edges, write_edge, &writing);
+    json_agent(&writing.batch.writer, &publisher->stamp, window, &report);
+    batch_add(&writing.batch, SINK_AGENT, publisher->stamp.id, &report);
+    batch_end(&writing.batch);
+    sinks_write(publisher->sinks, &writing.batch);
+    batch_done(&writing.batch);
+    page_window(publisher->page, window, edges, &report);
+}
