@@ -45,12 +45,16 @@ struct {
 struct listen_key {
     __u32 netns, port;
 };
+struct listener {
+    __u32 sockets; /* that listen on this port: several with SO_REUSEPORT, or on several addresses */
+    __u32 flags;   /* END_BLIND, END_OWN: of all its connections */
+};
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, 16384);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, struct listen_key);
-    __type(value, __u32); /* END_BLIND, END_OWN: of all connections of this listener */
+    __type(value, struct listener);
 } listeners SEC(".maps");
 
 /* ---- the connection's name ---- */
@@ -107,8 +111,8 @@ static void read_isn(struct conn *conn, struct tcp_sock *tcp) {
 
 static __u32 listener_flags(struct sock *sk) {
     struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
-    __u32 *flags = bpf_map_lookup_elem(&listeners, &key);
-    return flags ? *flags : 0;
+    struct listener *listener = bpf_map_lookup_elem(&listeners, &key);
+    return listener ? listener->flags : 0;
 }
 
 static void register_end(struct sock *sk, struct conn *conn) {
@@ -132,8 +136,8 @@ static void register_end(struct sock *sk, struct conn *conn) {
 /* Whether a client on this host has connected to the agent's own listener. */
 static bool connects_to_agent(struct sock *sk) {
     struct listen_key key = {.netns = netns_of(sk), .port = bpf_ntohs(sk->__sk_common.skc_dport)};
-    __u32 *flags = bpf_map_lookup_elem(&listeners, &key);
-    if (!flags || !(*flags & END_OWN))
+    struct listener *listener = bpf_map_lookup_elem(&listeners, &key);
+    if (!listener || !(listener->flags & END_OWN))
         return false;
     if (sk->__sk_common.skc_family == AF_INET)
         return sk->__sk_common.skc_daddr == sk->__sk_common.skc_rcv_saddr;
@@ -174,9 +178,9 @@ static void note_blind(struct sock *sk, struct conn *conn, const struct reading 
     struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
     if (stream_received(at) == 0)
         return;
-    __u32 *flags = bpf_map_lookup_elem(&listeners, &key);
-    if (flags)
-        *flags |= END_BLIND;
+    struct listener *listener = bpf_map_lookup_elem(&listeners, &key);
+    if (listener)
+        listener->flags |= END_BLIND;
     conn->policy = POLICY_OPAQUE;
 }
 
@@ -388,15 +392,39 @@ static void stream_closed(struct sock *sk, int old) {
     bpf_map_delete_elem(&ends, &conn->isn);
 }
 
-static void stream_state(struct sock *sk, int old, int new) {
+static void listening(struct sock *sk) {
     struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
-    if (new == BPF_TCP_LISTEN) {
-        struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
-        __u32 flags = owner && owner->tgid == self_tgid ? END_OWN : 0;
-        if (bpf_map_update_elem(&listeners, &key, &flags, BPF_NOEXIST) && !bpf_map_lookup_elem(&listeners, &key))
-            count(COUNTER_LISTENERS_FULL, 1);
-    } else if (old == BPF_TCP_LISTEN)
+    struct listener fresh = {}, *listener = bpf_map_lookup_elem(&listeners, &key);
+    struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
+    if (!conn_of(sk)) /* keeps the port: a socket that let the kernel choose it has none any more when it closes */
+        return;
+    if (!listener) {
+        bpf_map_update_elem(&listeners, &key, &fresh, BPF_NOEXIST);
+        listener = bpf_map_lookup_elem(&listeners, &key);
+    }
+    if (!listener) {
+        count(COUNTER_LISTENERS_FULL, 1);
+        return;
+    }
+    __sync_fetch_and_add(&listener->sockets, 1);
+    if (owner && owner->tgid == self_tgid)
+        listener->flags |= END_OWN;
+}
+
+static void not_listening(struct sock *sk) {
+    struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+    struct listen_key key = {.netns = netns_of(sk), .port = conn ? conn->local_port : 0};
+    struct listener *listener = bpf_map_lookup_elem(&listeners, &key);
+    if (listener && __sync_fetch_and_sub(&listener->sockets, 1) <= 1)
         bpf_map_delete_elem(&listeners, &key);
+}
+
+/* An accepted socket is a clone of its listener: it leaves LISTEN, too, for SYN_RECV. */
+static void stream_state(struct sock *sk, int old, int new) {
+    if (new == BPF_TCP_LISTEN)
+        listening(sk);
+    else if (old == BPF_TCP_LISTEN && new == BPF_TCP_CLOSE)
+        not_listening(sk);
     else if (new == BPF_TCP_SYN_SENT)
         stream_connecting(sk);
     else if (new == BPF_TCP_ESTABLISHED && (old == BPF_TCP_SYN_SENT || old == BPF_TCP_SYN_RECV)) {
