@@ -124,6 +124,7 @@ static void run(struct watcher *watcher, const sigset_t *ends) {
     }
     if (watcher->due)
         write_ended(watcher, false);
+    live_flush(watcher->live);
     begin_next(watcher);
     write_ended(watcher, true);
 }

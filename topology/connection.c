@@ -239,6 +239,23 @@ void connections_data(struct connections *all, const struct record_data *record,
         account(engine, c);
 }
 
+/* Tells nothing new of an end that shows bytes; of one that does not, what it moved. */
+void connections_progress(struct connections *all, const struct record_progress *record) {
+    struct engine *engine = &all->engine;
+    struct connection *c = find(all, record->cookie);
+    bool client = c && record->cookie == c->talk.client.cookie;
+    if (!c || (c->talk.parsed != SIDE_NONE && c->talk.parsed != (client ? SIDE_CLIENT : SIDE_SERVER)))
+        return;
+    engine->now = record->time;
+    advance(all, record->time);
+    note_lost(engine, c, record->lost);
+    stream_advance(engine, c, client ? DIRECTION_REQUEST : DIRECTION_RESPONSE, record->bytes_sent, record->time);
+    stream_advance(engine, c, client ? DIRECTION_RESPONSE : DIRECTION_REQUEST, record->bytes_received, record->time);
+    if (!c->talk.open)
+        conversation_open(engine, &c->talk);
+    account(engine, c);
+}
+
 void connections_turns(struct connections *all, const struct record_turns *record) {
     struct engine *engine = &all->engine;
     struct connection *c = find(all, record->cookie);

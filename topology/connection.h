@@ -54,6 +54,7 @@ void connections_free(struct connections *connections);
 
 void connections_opened(struct connections *connections, const struct record_opened *record);
 void connections_data(struct connections *connections, const struct record_data *record, const uint8_t *bytes);
+void connections_progress(struct connections *connections, const struct record_progress *record);
 void connections_turns(struct connections *connections, const struct record_turns *record);
 void connections_closed(struct connections *connections, const struct record_closed *record);
 void connections_failed(struct connections *connections, const struct record_opened *record);

@@ -111,6 +111,9 @@ static void dispatch(struct worker *worker, const void *record) {
         if (((const struct record_closed *)record)->transport == TRANSPORT_TCP)
             connections_closed(connections, record);
         return;
+    case RECORD_PROGRESS:
+        connections_progress(connections, record);
+        return;
     case RECORD_TURNS:
         connections_turns(connections, record);
         return;
