@@ -7,6 +7,15 @@ static void describe(FILE *out) {
     fputs("Loads and attaches every program for a moment, and says for each whether that worked, and why not.\n", out);
 }
 
+static void print_program(const struct live_program *program) {
+    const char *state = program->attached ? "attached" : program->needed ? "missing" : "not needed";
+    printf("%-18s %-10s %s\n", program->name, state, program->purpose);
+    if (program->reason[0])
+        printf("%-18s %-10s why: %s\n", "", "", program->reason);
+    if (program->needed && !program->attached)
+        printf("%-18s %-10s cost: %s\n", "", "", program->cost);
+}
+
 static int run(int argc, char **argv) {
     struct live *live;
     struct live_options options = {.ring_bytes = 1 << 16};
@@ -19,10 +28,10 @@ static int run(int argc, char **argv) {
         return STATUS_FAILED;
     }
     const struct live_program *programs = live_programs(live, &count);
-    printf("%-18s %-10s %s\n", "program", "state", "what it is for");
+    printf("sends and receives are seen by %s\n\n%-18s %-10s %s\n", live_path(live), "program", "state",
+           "what it is for");
     for (size_t i = 0; i < count; i++)
-        printf("%-18s %-10s %s%s%s\n", programs[i].name, programs[i].attached ? "attached" : "-", programs[i].purpose,
-               programs[i].reason[0] ? ": " : "", programs[i].reason);
+        print_program(&programs[i]);
     live_free(live);
     return STATUS_DONE;
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "hierarchy.h"
+#include "hook.h"
 #include "ring.h"
 #include "sock.skel.h"
 
@@ -27,50 +28,20 @@ enum {
     EVENTS_BYTES = 1 << 20, /* as in bpf/sock/state.h */
 };
 
-/* The programs, and what each is for: the table behind `weft check`. */
-enum hook { HOOK_TRACEPOINT, HOOK_CGROUP, HOOK_ITERATOR };
-static const struct {
-    const char *name, *purpose;
-    enum hook hook;
-    int preferred; /* index of a program that makes this one needless when attached; -1: none */
-} table[] = {
-    {"socket_send", "sends, with their first bytes", HOOK_TRACEPOINT, -1},
-    {"socket_receive", "receives, with their first bytes", HOOK_TRACEPOINT, -1},
-    {"inet_send", "sends over IPv4 before Linux 6.3", HOOK_TRACEPOINT, 0},
-    {"inet6_send", "sends over IPv6 before Linux 6.3", HOOK_TRACEPOINT, 0},
-    {"inet_receive", "receives over IPv4 before Linux 6.3", HOOK_TRACEPOINT, 1},
-    {"inet6_receive", "receives over IPv6 before Linux 6.3", HOOK_TRACEPOINT, 1},
-    {"tcp_state", "connects, accepts, failures, closes", HOOK_TRACEPOINT, -1},
-    {"stamp_socket", "the owner of each new socket", HOOK_CGROUP, -1},
-    {"socket_released", "ends of UDP sessions", HOOK_CGROUP, -1},
-    {"send_peer4", "peers of unconnected UDP sockets, sending over IPv4", HOOK_CGROUP, -1},
-    {"send_peer6", "peers of unconnected UDP sockets, sending over IPv6", HOOK_CGROUP, -1},
-    {"receive_peer4", "peers of unconnected UDP sockets, receiving over IPv4", HOOK_CGROUP, -1},
-    {"receive_peer6", "peers of unconnected UDP sockets, receiving over IPv6", HOOK_CGROUP, -1},
-    {"process_exec", "names of processes that live shortly", HOOK_TRACEPOINT, -1},
-    {"cgroup_made", "names of containers that live shortly", HOOK_TRACEPOINT, -1},
-    {"seed_owners", "owners of sockets that were open before", HOOK_ITERATOR, -1},
-    {"seed_connections", "connections that were open before", HOOK_ITERATOR, -1},
-    {"seed_datagrams", "UDP sockets that were open before", HOOK_ITERATOR, -1},
-};
-enum { PROGRAMS = sizeof(table) / sizeof(table[0]) };
-
 struct live {
-    struct sock_bpf *skeleton;
+    struct hooks *hooks;
+    struct sock_bpf *skeleton; /* of `hooks` */
     struct ring *rings[RINGS_MAX], *events;
     unsigned ring_count;
     pthread_mutex_t events_lock;
     uint64_t unsent_seen[RINGS_MAX]; /* the kernel's count when a ring's thread last looked */
-    struct live_program programs[PROGRAMS];
-    struct bpf_link *links[PROGRAMS];
-    struct bpf_link *connections; /* iterates over every TCP socket */
     int cgroup;
 };
 
 static const char *const counter_names[COUNTER_KINDS] = {
-    "ring_full_opened",      "ring_full_data",  "ring_full_closed", "ring_full_other",
-    "lost_turns_unreported", "storage_refused", "peers_full",       "payload_unreadable",
-    "sessions_full",         "peer_unknown",    "unix_pairs_full",  "listeners_full",
+    "ring_full_opened", "ring_full_data", "ring_full_closed",   "ring_full_other", "lost_turns_unreported",
+    "storage_refused",  "peers_full",     "payload_unreadable", "sessions_full",   "peer_unknown",
+    "unix_pairs_full",  "listeners_full", "runs_missed",
 };
 
 const char *live_counter_name(enum kernel_counter counter) {
@@ -78,104 +49,15 @@ const char *live_counter_name(enum kernel_counter counter) {
 }
 
 const struct live_program *live_programs(const struct live *live, size_t *ret_count) {
-    *ret_count = PROGRAMS;
-    return live->programs;
+    return hooks_list(live->hooks, ret_count);
 }
 
-static struct bpf_program *program_at(struct live *live, int i) {
-    return bpf_object__find_program_by_name(live->skeleton->obj, table[i].name);
-}
-
-static bool needless(const struct live *live, int i) {
-    return table[i].preferred >= 0 && live->programs[table[i].preferred].attached;
-}
-
-/* Loads one candidate set; a program that the kernel refuses is left out and the rest is tried again. */
-static int open_skeleton(struct live *live, const struct live_options *options, const bool *wanted) {
-    struct stat netns;
-    live->skeleton = sock_bpf__open();
-    if (!live->skeleton)
-        return -errno;
-    live->skeleton->rodata->self_tgid = getpid();
-    live->skeleton->rodata->cgroup_subsystem = hierarchy_subsystem();
-    if (options->only_this_netns && !stat("/proc/self/ns/net", &netns))
-        live->skeleton->rodata->only_netns = netns.st_ino;
-    live->skeleton->rodata->ring_mask = live->ring_count - 1;
-    for (int i = 0; i < PROGRAMS; i++)
-        bpf_program__set_autoload(program_at(live, i), wanted[i]);
-    return sock_bpf__load(live->skeleton);
-}
-
-static int load(struct live *live, const struct live_options *options) {
-    bool wanted[PROGRAMS];
-    bool modern = libbpf_find_vmlinux_btf_id("sock_send_length", BPF_TRACE_RAW_TP) > 0;
-    for (int i = 0; i < PROGRAMS; i++)
-        wanted[i] = modern ? table[i].preferred < 0 : i > 1;
-    if (!modern)
-        for (int i = 0; i < 2; i++)
-            snprintf(live->programs[i].reason, sizeof(live->programs[i].reason), "this kernel has no such tracepoint");
-    return open_skeleton(live, options, wanted);
-}
-
-static void run_iterator(struct bpf_link *link) {
-    char buffer[4096];
-    int fd = bpf_iter_create(bpf_link__fd(link));
-    while (fd >= 0 && read(fd, buffer, sizeof(buffer)) > 0)
-        ;
-    if (fd >= 0)
-        close(fd);
-}
-
-static struct bpf_link *attach_one(struct live *live, int i) {
-    struct bpf_program *program = program_at(live, i);
-    switch (table[i].hook) {
-    case HOOK_TRACEPOINT:
-        return bpf_program__attach(program);
-    case HOOK_CGROUP:
-        errno = ENOENT;
-        return live->cgroup < 0 ? NULL : bpf_program__attach_cgroup(program, live->cgroup);
-    case HOOK_ITERATOR:
-        return bpf_program__attach_iter(program, NULL);
-    }
-    return NULL;
-}
-
-static void attach(struct live *live) {
-    for (int i = 0; i < PROGRAMS; i++) {
-        struct live_program *state = &live->programs[i];
-        if (!bpf_program__autoload(program_at(live, i))) {
-            if (!state->reason[0])
-                snprintf(state->reason, sizeof(state->reason), "not needed on this kernel");
-            continue;
-        }
-        if (needless(live, i))
-            continue;
-        struct bpf_link *link = attach_one(live, i);
-        if (!link) {
-            snprintf(state->reason, sizeof(state->reason), "attach: %s", strerror(errno));
-            continue;
-        }
-        state->attached = true;
-        if (table[i].hook != HOOK_ITERATOR) {
-            live->links[i] = link;
-            continue;
-        }
-        run_iterator(link);
-        if (!strcmp(table[i].name, "seed_connections")) {
-            live->skeleton->bss->seed_phase = PHASE_CONNECTIONS;
-            run_iterator(link);
-            live->connections = link;
-            continue;
-        }
-        bpf_link__destroy(link);
-    }
+const char *live_path(const struct live *live) {
+    return hooks_path(live->hooks);
 }
 
 void live_flush(struct live *live) {
-    if (!live->connections)
-        return;
-    live->skeleton->bss->seed_phase = PHASE_PROGRESS;
-    run_iterator(live->connections);
+    hooks_flush(live->hooks);
 }
 
 /* ---- rings ---- */
@@ -206,50 +88,59 @@ static int make_rings(struct live *live, uint32_t bytes) {
     return result ? result : ring_new(events, EVENTS_BYTES, NULL, &live->events);
 }
 
-static int quiet(enum libbpf_print_level level, const char *format, va_list arguments) {
-    return level == LIBBPF_WARN && getenv("WEFT_BPF_LOG") ? vfprintf(stderr, format, arguments) : 0;
-}
-
-static void explain(int result, char *error, size_t size) {
-    if (result == -EPERM || result == -EACCES)
-        snprintf(error, size,
-                 "loading BPF programs: permission denied; run weft as root, or with CAP_BPF, CAP_PERFMON and "
-                 "CAP_NET_ADMIN");
-    else if (access("/sys/kernel/btf/vmlinux", R_OK))
-        snprintf(
-            error, size,
-            "loading BPF programs: this kernel has no BTF (/sys/kernel/btf/vmlinux); weft needs CONFIG_DEBUG_INFO_BTF");
-    else
-        snprintf(error, size, "loading BPF programs: %s; set WEFT_BPF_LOG=1 for the verifier's words",
-                 strerror(-result));
-}
-
-int live_new(const struct live_options *options, struct live **ret_live, char *error, size_t error_size) {
-    libbpf_set_print(quiet);
-    struct live *live = calloc(1, sizeof(*live));
-    if (!live)
-        return -ENOMEM;
-    for (int i = 0; i < PROGRAMS; i++) {
-        live->programs[i].name = table[i].name;
-        live->programs[i].purpose = table[i].purpose;
+static void free_rings(struct live *live) {
+    for (unsigned i = 0; i < RINGS_MAX; i++) {
+        ring_free(live->rings[i]);
+        live->rings[i] = NULL;
     }
-    live->cgroup = hierarchy_open_v2();
-    live->ring_count = options->rings ? options->rings : default_rings();
-    pthread_mutex_init(&live->events_lock, NULL);
-    int result = load(live, options);
-    if (result) {
-        explain(result, error, error_size);
-        live_free(live);
+    ring_free(live->events);
+    live->events = NULL;
+}
+
+/* ---- life ---- */
+
+static uint32_t own_netns(void) {
+    struct stat netns;
+    return stat("/proc/self/ns/net", &netns) ? 0 : netns.st_ino;
+}
+
+static int start(struct live *live, const struct live_options *options, char *error, size_t error_size) {
+    const struct hook_settings settings = {
+        .only_netns = options->only_this_netns ? own_netns() : 0,
+        .ring_count = live->ring_count,
+    };
+    int result = hooks_load(live->hooks, &settings, error, error_size);
+    if (result)
         return result;
-    }
+    live->skeleton = hooks_skeleton(live->hooks);
     result = make_rings(live, options->ring_bytes);
     if (result) {
         snprintf(error, error_size, "making %u rings of %u bytes: %s; ask for less with --ring", live->ring_count,
                  options->ring_bytes, strerror(-result));
+        return result;
+    }
+    return hooks_attach(live->hooks, live->cgroup, error, error_size);
+}
+
+int live_new(const struct live_options *options, struct live **ret_live, char *error, size_t error_size) {
+    struct live *live = calloc(1, sizeof(*live));
+    if (!live || hooks_new(&live->hooks) < 0) {
+        free(live);
+        snprintf(error, error_size, "out of memory");
+        return -ENOMEM;
+    }
+    live->cgroup = hierarchy_open_v2();
+    live->ring_count = options->rings ? options->rings : default_rings();
+    pthread_mutex_init(&live->events_lock, NULL);
+    int result;
+    do {
+        free_rings(live);
+        result = start(live, options, error, error_size);
+    } while (result == -EAGAIN);
+    if (result) {
         live_free(live);
         return result;
     }
-    attach(live);
     *ret_live = live;
     return 0;
 }
@@ -257,13 +148,8 @@ int live_new(const struct live_options *options, struct live **ret_live, char *e
 void live_free(struct live *live) {
     if (!live)
         return;
-    for (int i = 0; i < PROGRAMS; i++)
-        bpf_link__destroy(live->links[i]);
-    bpf_link__destroy(live->connections);
-    for (unsigned i = 0; i < RINGS_MAX; i++)
-        ring_free(live->rings[i]);
-    ring_free(live->events);
-    sock_bpf__destroy(live->skeleton);
+    free_rings(live);
+    hooks_free(live->hooks);
     if (live->cgroup >= 0)
         close(live->cgroup);
     free(live);
@@ -379,5 +265,6 @@ void live_counters(struct live *live, uint64_t ret_counters[COUNTER_KINDS]) {
         for (int cpu = 0; cpu < cpus; cpu++)
             ret_counters[key] += values[cpu];
     }
+    ret_counters[COUNTER_RUNS_MISSED] = hooks_missed(live->hooks);
     free(values);
 }

@@ -17,17 +17,12 @@
 #include <stdint.h>
 
 #include "bpf/record.h"
+#include "hook.h"
 
 struct live_options {
     uint32_t ring_bytes; /* of each ring: a power of two, a multiple of the page size */
     unsigned rings;      /* a power of two, at most RINGS_MAX; 0: one for each eight CPUs */
     bool only_this_netns;
-};
-
-struct live_program {
-    const char *name, *purpose;
-    bool attached;
-    char reason[160]; /* why not */
 };
 
 struct live;
@@ -66,6 +61,8 @@ void live_unix(struct live *live, live_unix_pair callback, void *context);
 
 void live_counters(struct live *live, uint64_t ret_counters[COUNTER_KINDS]);
 const struct live_program *live_programs(const struct live *live, size_t *ret_count);
+/* How sends and receives are seen on this kernel, in words. */
+const char *live_path(const struct live *live);
 const char *live_counter_name(enum kernel_counter counter);
 
 #endif

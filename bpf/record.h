@@ -185,6 +185,7 @@ enum kernel_counter {
     COUNTER_PEER_UNKNOWN,  /* datagrams of which no hook told the peer */
     COUNTER_UNIX_FULL,     /* AF_UNIX sends whose pair found the table full */
     COUNTER_LISTENERS_FULL,
+    COUNTER_RUNS_MISSED, /* by the kernel's own count: a program was running on that CPU already */
     COUNTER_KINDS,
 };
 

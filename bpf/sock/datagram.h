@@ -85,13 +85,16 @@ static bool peer_of(struct sock *sk, struct conn *conn, struct session_key *key)
 
 /* ---- sessions ---- */
 
-/* Who spoke first is the client; of a socket older than the agent, the one whose port was not chosen by it. */
+/*
+ * Who spoke first is the client; of a socket older than the agent, the one whose port was not chosen by it.
+ * sk_userlocks is a bit field or not, by kernel.
+ */
 static void session_role(struct sock *sk, struct conn *conn, struct session_totals *totals, bool egress) {
     totals->proof = PROOF_FIRST;
     totals->role = egress ? ROLE_CLIENT : ROLE_SERVER;
     if (conn->flags & FLAG_FOUND_OPEN) {
         totals->proof = PROOF_LISTEN;
-        totals->role = sk->sk_userlocks & SOCK_BINDPORT_LOCK ? ROLE_SERVER : ROLE_CLIENT;
+        totals->role = BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_BINDPORT_LOCK ? ROLE_SERVER : ROLE_CLIENT;
     }
 }
 
@@ -126,15 +129,14 @@ static bool looks_like_dns(const char *bytes, __u32 length) {
 /* How much is copied: a head while the session is unknown, then only of what looks like DNS. */
 static __u32 copy_head(struct sock *sk, struct data_scratch *space, const struct session_totals *totals, __u32 length,
                        __u32 slot) {
-    struct user_runs runs = {};
     __u32 head = length < DATAGRAM_HEAD ? length : DATAGRAM_HEAD;
-    user_runs(sk, &runs);
+    user_runs(sk, &space->runs);
     if (totals->copied >= DATAGRAMS_UNKNOWN) {
-        __u32 seen = copy_runs(&runs, slot, 0, head < 2 * DNS_HEADER ? head : 2 * DNS_HEADER);
+        __u32 seen = copy_runs(slot, 0, head < 2 * DNS_HEADER ? head : 2 * DNS_HEADER);
         if (!looks_like_dns(space->payload, seen))
             return 0;
     }
-    return copy_runs(&runs, slot, 0, head);
+    return copy_runs(slot, 0, head);
 }
 
 static void send_datagram(struct sock *sk, struct conn *conn, const struct session_key *key,
@@ -170,22 +172,26 @@ static void send_datagram(struct sock *sk, struct conn *conn, const struct sessi
 
 /* ---- operations ---- */
 
-static void datagram_operation(struct sock *sk, __u32 length, bool egress, __u32 slot) {
+/*
+ * Not inlined: the stack of TCP's part and of this one together would be too much for older kernels, which round each
+ * frame up. Gives 0: a void function may leave a stack pointer where its result would be, which the verifier refuses.
+ */
+static __noinline int datagram_operation(struct sock *sk, __u32 length, bool egress, __u32 slot) {
     struct conn *conn = conn_of(sk);
     if (!conn || (conn->flags & FLAG_IGNORED))
-        return;
+        return 0;
     __u64 now = bpf_ktime_get_ns();
     conn->ring = 0; /* sessions of one socket have many peers, and both ends of each shall meet */
     conn->local_port = sk->__sk_common.skc_num;
     refresh_owner(sk, conn, now);
     if (conn->flags & FLAG_IGNORED)
-        return;
+        return 0;
     __sync_fetch_and_add(egress ? &conn->sent : &conn->received, length);
     conn->last_time = now;
     struct session_key key = {};
     if (!peer_of(sk, conn, &key)) {
         count(COUNTER_PEER_UNKNOWN, 1);
-        return;
+        return 0;
     }
     struct session_totals unlisted = {}, *totals = session_of(sk, conn, &key, egress, now);
     if (!totals) {
@@ -196,6 +202,7 @@ static void datagram_operation(struct sock *sk, __u32 length, bool egress, __u32
     __sync_fetch_and_add(egress ? &totals->bytes_sent : &totals->bytes_received, length);
     totals->last_time = now;
     send_datagram(sk, conn, &key, totals, length, egress, now, slot);
+    return 0;
 }
 
 static void send_session(struct conn *conn) {

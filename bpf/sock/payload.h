@@ -13,7 +13,13 @@
 
 #define IOVECS 8
 
-enum { SLOT_TRACEPOINT, SLOT_SEND4, SLOT_SEND6, SLOT_RECEIVE4, SLOT_RECEIVE6, SLOTS };
+enum { SLOT_TRACEPOINT, SLOT_SEND4, SLOT_SEND6, SLOT_SENDFILE, SLOT_RECEIVE4, SLOT_RECEIVE6, SLOTS };
+
+/* Runs of user memory; `count` is 0 when this way of sending shows none. */
+struct user_runs {
+    struct iovec vector[IOVECS];
+    int count;
+};
 
 struct data_scratch {
     union {
@@ -21,6 +27,7 @@ struct data_scratch {
         struct record_datagram datagram;
     };
     char payload[2 * (PAYLOAD_MASK + 1)]; /* twice, so that the verifier sees every offset plus size inside */
+    struct user_runs runs;                /* too big for the stack of older kernels, which round each frame up */
 };
 _Static_assert(sizeof(struct record_data) == sizeof(struct record_datagram), "payload follows either");
 struct {
@@ -48,12 +55,6 @@ struct {
 struct user_mmsghdr {
     struct user_msghdr header;
     __u32 length, pad;
-};
-
-/* Runs of user memory; `count` is 0 when this way of sending shows none. */
-struct user_runs {
-    struct iovec vector[IOVECS];
-    int count;
 };
 
 static struct pt_regs *user_registers(void) {
@@ -124,6 +125,7 @@ static void forget_vector(void) {
 
 static void user_runs(struct sock *sk, struct user_runs *runs) {
     struct pt_regs *regs = user_registers();
+    runs->count = 0;
     if (!regs || !call_is_about(regs, sk))
         return;
     void *argument = SYSCALL_ARGUMENT_2(regs);
@@ -152,14 +154,16 @@ static void user_runs(struct sock *sk, struct user_runs *runs) {
 }
 
 /*
- * Copies up to `wanted` (at most PAYLOAD_MASK) bytes of the runs, after the first `skip`, to the scratch buffer of
- * `slot`; gives how many. Not static: the verifier then walks it once instead of once for each place that calls it.
+ * Copies up to `wanted` (at most PAYLOAD_MASK) bytes of the runs of `slot`, after the first `skip`, to the scratch
+ * buffer of `slot`; gives how many. Not static: the verifier then walks it once instead of once for each place that
+ * calls it.
  */
-__noinline int copy_runs(struct user_runs *runs, __u32 slot, __u32 skip, __u32 wanted) {
+__noinline int copy_runs(__u32 slot, __u32 skip, __u32 wanted) {
     struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
     __u32 copied = 0;
-    if (!runs || !space)
+    if (!space)
         return 0;
+    struct user_runs *runs = &space->runs;
     for (int i = 0; i < IOVECS; i++) {
         if (i >= runs->count || copied >= wanted)
             break;

@@ -80,6 +80,17 @@ int BPF_PROG(inet6_send, struct socket *socket, struct msghdr *message, size_t s
     return socket->sk ? handle(socket->sk, result, 0, true, SLOT_SEND6) : 0;
 }
 
+/* sendfile and splice before Linux 6.5; the function is gone since. The bytes are a file's: no user buffer has them. */
+SEC("fexit/inet_sendpage")
+int BPF_PROG(inet_sendfile, struct socket *socket, struct page *page, int offset, size_t size, int flags, long result) {
+    return socket->sk ? handle(socket->sk, result, 0, true, SLOT_SENDFILE) : 0;
+}
+
+SEC("fexit/unix_stream_sendmsg")
+int BPF_PROG(unix_stream_send, struct socket *socket, struct msghdr *message, size_t size, int result) {
+    return socket->sk ? handle(socket->sk, result, 0, true, SLOT_TRACEPOINT) : 0;
+}
+
 SEC("fexit/inet_recvmsg")
 int BPF_PROG(inet_receive, struct socket *socket, struct msghdr *message, size_t size, int flags, int result) {
     return socket->sk ? handle(socket->sk, result, flags, false, SLOT_RECEIVE4) : 0;

@@ -63,7 +63,13 @@ struct {
 struct reading {
     __u64 bytes_acked, bytes_received;
     __u32 write_seq, snd_una, rcv_nxt, copied_seq;
+    __u32 fin; /* 1: the peer's FIN came; it is counted by all three of the receiving side */
 };
+
+/* tcp_fin() marks the socket SOCK_DONE (include/net/sock.h: bit 1). */
+static __u32 fin_received(const struct sock *sk) {
+    return sk->__sk_common.skc_flags >> 1 & 1;
+}
 
 static void read_stream(struct tcp_sock *tcp, struct reading *ret_reading) {
     ret_reading->bytes_acked = tcp->bytes_acked;
@@ -72,6 +78,7 @@ static void read_stream(struct tcp_sock *tcp, struct reading *ret_reading) {
     ret_reading->snd_una = tcp->snd_una;
     ret_reading->rcv_nxt = tcp->rcv_nxt;
     ret_reading->copied_seq = tcp->copied_seq;
+    ret_reading->fin = fin_received(&tcp->inet_conn.icsk_inet.sk);
 }
 
 static __u64 stream_sent(const struct conn *conn, const struct reading *at) {
@@ -79,7 +86,7 @@ static __u64 stream_sent(const struct conn *conn, const struct reading *at) {
 }
 
 static __u64 stream_received(const struct reading *at) {
-    return at->bytes_received - (__u32)(at->rcv_nxt - at->copied_seq);
+    return at->bytes_received - (__u32)(at->rcv_nxt - at->copied_seq) - (at->fin && at->rcv_nxt == at->copied_seq);
 }
 
 /* Both initial sequence numbers; the formulas' derivation stands in docs/architecture.md. */
@@ -215,11 +222,6 @@ static void keep_duration(struct conn *conn, __u64 now) {
 }
 
 /* ---- its end ---- */
-
-/* bytes_received counts a FIN, too; tcp_fin() marks the socket SOCK_DONE (include/net/sock.h: bit 1). */
-static __u64 fin_received(struct sock *sk) {
-    return sk->__sk_common.skc_flags >> 1 & 1;
-}
 
 static void send_closed(struct sock *sk, struct conn *conn, __u64 now) {
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
@@ -503,14 +505,14 @@ static void output_data(struct conn *conn, struct data_scratch *space) {
  * Sends the next record of an operation, of at most PAYLOAD_MASK bytes; gives how many of the wanted ones are left.
  * Not static: the verifier walks it once.
  */
-__noinline int send_chunk(struct conn *conn, struct user_runs *runs, struct move *move) {
-    if (!conn || !runs || !move)
+__noinline int send_chunk(struct conn *conn, struct move *move) {
+    if (!conn || !move)
         return 0;
     __u32 slot = move->slot, done = move->done, rest = move->wanted - done;
     struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
     if (!space)
         return 0;
-    __u32 copied = copy_runs(runs, slot, done, rest < PAYLOAD_MASK ? rest : PAYLOAD_MASK);
+    __u32 copied = copy_runs(slot, done, rest < PAYLOAD_MASK ? rest : PAYLOAD_MASK);
     bool first = move->first && !done, last = !copied || copied >= rest;
     if (conn->policy == POLICY_UNKNOWN)
         choose_policy(conn, space->payload, copied);
@@ -535,7 +537,7 @@ __noinline int send_chunk(struct conn *conn, struct user_runs *runs, struct move
     return last ? 0 : rest - copied;
 }
 
-static void send_progress(struct conn *conn, __u64 now) {
+static __noinline int send_progress(struct conn *conn, __u64 now) {
     void *ring = ring_at(conn->ring);
     struct record_progress progress = {
         .kind = RECORD_PROGRESS,
@@ -546,17 +548,21 @@ static void send_progress(struct conn *conn, __u64 now) {
         .bytes_received = conn->received,
     };
     if (!ring || bpf_ringbuf_output(ring, &progress, sizeof(progress), BPF_RB_NO_WAKEUP))
-        return; /* the next one, or the close, tells the same and more */
+        return 0; /* the next one, or the close, tells the same and more */
     conn->told_time = now;
     conn->told_bytes = conn->sent + conn->received;
     wake_agent(conn->ring, ring);
+    return 0;
 }
 
 static void show_runs(struct sock *sk, struct conn *conn, struct move *move) {
-    struct user_runs runs = {};
-    user_runs(sk, &runs);
+    __u32 slot = move->slot;
+    struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
+    if (!space)
+        return;
+    user_runs(sk, &space->runs);
     for (int i = 0; i < CHUNKS; i++)
-        if (!send_chunk(conn, &runs, move))
+        if (!send_chunk(conn, move))
             return;
 }
 
@@ -598,22 +604,28 @@ static bool take_turn(struct conn *conn, bool egress, bool local, __u64 now) {
     return true;
 }
 
-/* `tcp` is NULL for an MPTCP socket. */
-static void stream_operation(struct sock *sk, struct tcp_sock *tcp, __u32 length, bool egress, __u32 slot) {
+/* Of a connection that no hook saw open. */
+static __noinline void name_older(struct sock *sk, struct conn *conn, struct tcp_sock *tcp) {
+    if (!tcp) {
+        name_multipath(sk, conn);
+        return;
+    }
+    guess_role(sk, conn);
+    read_isn(conn, tcp);
+    register_end(sk, conn);
+}
+
+/* `tcp` is NULL for an MPTCP socket. Gives 0 and is not inlined for the reasons told at datagram_operation. */
+static __noinline int stream_operation(struct sock *sk, struct tcp_sock *tcp, __u32 length, bool egress, __u32 slot) {
     struct conn *conn = conn_of(sk);
     if (!conn || (conn->flags & FLAG_IGNORED))
-        return;
+        return 0;
     __u64 now = bpf_ktime_get_ns();
-    if (!conn->role && !tcp)
-        name_multipath(sk, conn);
-    else if (!conn->role) {
-        guess_role(sk, conn);
-        read_isn(conn, tcp);
-        register_end(sk, conn);
-    }
+    if (!conn->role)
+        name_older(sk, conn, tcp);
     refresh_owner(sk, conn, now);
     if (conn->flags & FLAG_IGNORED)
-        return;
+        return 0;
     struct reading at = {};
     if (tcp)
         read_stream(tcp, &at);
@@ -631,8 +643,9 @@ static void stream_operation(struct sock *sk, struct tcp_sock *tcp, __u32 length
     else
         conn->received = end;
     if (local)
-        return; /* the other end tells */
+        return 0; /* the other end tells */
     send_data(sk, conn, &move);
+    return 0;
 }
 
 #endif

@@ -15,12 +15,12 @@ struct {
 } unix_pairs SEC(".maps");
 
 /* Sends only: each byte is counted once. The receiver is whoever connected, listened or made the pair. */
-static void unix_send(struct sock *sk, __u32 length) {
+static __noinline int unix_send(struct sock *sk, __u32 length) {
     if ((sk->sk_type != SOCK_STREAM && sk->sk_type != SOCK_SEQPACKET) || (only_netns && netns_of(sk) != only_netns))
-        return;
+        return 0;
     struct unix_pair pair = {.sender = bpf_get_current_pid_tgid() >> 32};
     if (pair.sender == self_tgid)
-        return;
+        return 0;
     struct pid *peer = BPF_CORE_READ(sk, sk_peer_pid);
     pair.receiver = peer ? BPF_CORE_READ(peer, numbers[0].nr) : 0; /* as the initial pid namespace sees it */
     struct unix_totals fresh = {}, *totals = bpf_map_lookup_elem(&unix_pairs, &pair);
@@ -30,10 +30,11 @@ static void unix_send(struct sock *sk, __u32 length) {
     }
     if (!totals) {
         count(COUNTER_UNIX_FULL, 1);
-        return;
+        return 0;
     }
     __sync_fetch_and_add(&totals->bytes, length);
     __sync_fetch_and_add(&totals->operations, 1);
+    return 0;
 }
 
 #endif

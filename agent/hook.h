@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The BPF programs of the socket layer: which of them this kernel takes, what each is for, and what its absence costs.
+ *
+ * hooks_new -> hooks_load -> hooks_attach -> hooks_free, which detaches all. Each program is taken on its
+ * own merits: libbpf loads all or nothing, so what the kernel refuses is left out, with its reason kept, and the rest
+ * is loaded again. Stand-ins (fexit for tracepoints that the kernel lacks) are loaded only where they are needed.
+ * One thread.
+ */
+#ifndef WEFT_AGENT_HOOK_H
+#define WEFT_AGENT_HOOK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct live_program {
+    const char *name, *purpose;
+    const char *cost; /* what is not seen without it */
+    bool attached;
+    bool needed;      /* on this kernel */
+    char reason[200]; /* why it is not attached */
+};
+
+struct hook_settings {
+    uint32_t only_netns; /* 0: every network namespace */
+    uint32_t ring_count; /* a power of two */
+};
+
+struct sock_bpf;
+struct hooks;
+
+int hooks_new(struct hooks **ret_hooks); /* negative errno */
+void hooks_free(struct hooks *hooks);    /* NULL is fine */
+
+/* May be called again after hooks_attach gave -EAGAIN. `error` says what failed and what to do. */
+int hooks_load(struct hooks *hooks, const struct hook_settings *settings, char *error, size_t error_size);
+struct sock_bpf *hooks_skeleton(struct hooks *hooks); /* valid until the next hooks_load */
+
+/* -EAGAIN: a program could not be attached and its stand-ins are not loaded; load again. */
+int hooks_attach(struct hooks *hooks, int cgroup_fd, char *error, size_t error_size);
+
+/* Runs once more over every TCP socket, to tell what moved since its last record. */
+void hooks_flush(struct hooks *hooks);
+
+/* Operations and events that the kernel passed over because the same program was running on that CPU. */
+uint64_t hooks_missed(const struct hooks *hooks);
+
+const struct live_program *hooks_list(const struct hooks *hooks, size_t *ret_count);
+/* How sends and receives are seen on this kernel. */
+const char *hooks_path(const struct hooks *hooks);
+
+#endif
