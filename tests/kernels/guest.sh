@@ -2,6 +2,7 @@
 # shellcheck shell=dash
 # SPDX-License-Identifier: Apache-2.0
 # Init of the guest: traffic of known numbers past a running agent. What it leaves in /out, test_kernels.py judges.
+export PATH=/bin
 /bin/busybox --install -s /bin
 mount -t proc proc /proc
 mount -t sysfs sys /sys

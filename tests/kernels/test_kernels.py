@@ -102,7 +102,7 @@ def test_calls_and_errors_equal_what_was_sent(booted):
 def test_both_ends_are_named(booted):
     with_calls = {port: {(e["client"]["name"], e["server"]["name"], e["protocol"], e["observed_at"])
                          for e in booted.edges(port) if e["calls"]} for port in SENT}
-    assert with_calls == {port: {("busybox" if port == 8005 else "ab", "nginx", "http", "both")} for port in SENT}
+    assert with_calls == {port: {("nc" if port == 8005 else "ab", "nginx", "http", "both")} for port in SENT}
 
 
 def test_a_file_sent_by_sendfile_is_in_the_bytes(booted):
