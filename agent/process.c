@@ -39,7 +39,6 @@ static const struct interpreter {
     {"lua luajit", "-l", "", "-e", ""},
     {"Rscript", "", "", "-e", ""},
     {"bash sh dash zsh ksh ash", "-o +o -O +O --rcfile --init-file", "", "-c -lc -ec -ic", ""},
-    /* One file of many programs: called by its own name, its first argument says which. */
     {"busybox toybox", "", "", "", ""},
 };
 
@@ -53,6 +52,11 @@ static const struct interpreter *interpreter_of(const char *path) {
         if (text_listed(interpreters[i].names, name))
             return &interpreters[i];
     return NULL;
+}
+
+/* One file of many programs: only when called by its own name does its first argument say which. */
+static bool is_another_name(const struct interpreter *interpreter, const char *path) {
+    return strcmp(interpreter->names, "busybox toybox") == 0 && interpreter_of(path) != interpreter;
 }
 
 /* The argument after `at`, or NULL. The text ends with a zero byte of its own. */
@@ -150,7 +154,7 @@ void process_name(const struct process_words *words, char ret_name[static 64], c
     else if (!interpreter) /* gone: a script's exec has the script's name, and its interpreter's in argv[0] */
         interpreter = interpreter_of(first);
     text_copy(ret_name, NAME, text_base(path));
-    if (!interpreter)
+    if (!interpreter || is_another_name(interpreter, path))
         return;
     const char *script = program_run(interpreter, words->arguments, words->arguments + words->length);
     if (script && text_base(script)[0]) {
