@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 
+import host_copy
 from conftest import ROOT, WEFT
 
 RELEASE = ROOT / "build" / "release"
@@ -23,25 +24,6 @@ def package(tmp_path_factory):
                    stdout=subprocess.DEVNULL)
     (deb,) = folder.glob("*.deb")
     return deb
-
-
-# An overlay over the whole file system, in a mount namespace of its own; whatever is written is gone with it.
-COPY = """
-work=$1 script=$2
-mount -t tmpfs weft-copy "$work"
-mkdir "$work/upper" "$work/work" "$work/root"
-mount -t overlay weft-copy -o "lowerdir=/,upperdir=$work/upper,workdir=$work/work" "$work/root"
-mount --rbind /proc "$work/root/proc"
-mount --rbind /dev "$work/root/dev"
-mount -t tmpfs run "$work/root/run"
-cp "$3" "$work/root/package.deb"
-exec chroot "$work/root" sh -euc "$script"
-"""
-
-
-def on_a_copy(work, package, script):
-    work.mkdir()
-    return output("unshare", "--mount", "--propagation", "private", "sh", "-euc", COPY, "sh", work, script, package)
 
 
 def test_install_under_a_prefix(tmp_path):
@@ -68,9 +50,10 @@ def test_install_keeps_a_configuration(tmp_path):
 
 def test_package_life(tmp_path, package):
     """Installed with its dependencies, used, changed, installed again, removed, purged: every file of it is gone."""
-    text = on_a_copy(tmp_path / "copy", package, """
+    text = host_copy.run(tmp_path / "copy", f"""
+        cp {package} /package.deb
         ! dpkg-query -W weft 2>/dev/null || dpkg --purge weft
-        list() { find /usr /etc /var/lib -xdev | grep -v /var/lib/dpkg/ | sort; }
+        list() {{ find /usr /etc /var/lib -xdev | grep -v /var/lib/dpkg/ | sort; }}
         list >/before
         dpkg -i /package.deb
         /usr/sbin/weft --version
