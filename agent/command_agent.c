@@ -9,6 +9,7 @@
 
 #include "command.h"
 #include "config.h"
+#include "privileges.h"
 #include "value.h"
 #include "watch.h"
 
@@ -151,14 +152,69 @@ static int open_sink(struct sinks *sinks, const struct config_sink *sink) {
     if (result < 0)
         fprintf(stderr, "weft: sink %s%s%s: %s\n", sink->ops->name, settings->argument ? ":" : "",
                 settings->argument ? settings->argument : "", error);
-    return result == -EINVAL || result == -E2BIG ? STATUS_USAGE : result < 0 ? STATUS_FAILED : STATUS_DONE;
+    return result;
 }
 
-static int open_sinks(struct sinks *sinks, const struct config *config) {
-    int status = STATUS_DONE;
-    for (size_t i = 0; i < config->sink_count && !status; i++)
-        status = open_sink(sinks, &config->sinks[i]);
-    return status;
+/* What happens around the start: the drop before the threads of sinks and page exist, the filter after. */
+struct starting {
+    const struct config *config;
+    struct sinks sinks;
+    struct privileges privileges;
+};
+
+/* Where a sink makes files: an existing folder, or the path of a file. NULL: nowhere. */
+static const char *sink_files(const struct config_sink *sink) {
+    if (!strcmp(sink->ops->name, "file"))
+        return sink->settings->argument;
+    for (size_t i = 0; i < sink->settings->count; i++)
+        if (!strcmp(sink->settings->values[i].name, "spool"))
+            return sink->settings->values[i].value;
+    return NULL;
+}
+
+static bool low(uint64_t port) {
+    return port && port < 1024;
+}
+
+static bool listens_low(const struct config_sink *sink) {
+    const char *colon = sink->settings->argument ? strrchr(sink->settings->argument, ':') : NULL;
+    uint64_t port;
+    return !strcmp(sink->ops->name, "prometheus") && colon && !value_count(colon + 1, &port) && low(port);
+}
+
+static void see_what_is_needed(struct starting *starting) {
+    const struct config *config = starting->config;
+    struct privileges *privileges = &starting->privileges;
+    privileges->low_port = !config->page.off && low(config->page.port);
+    for (size_t i = 0; i < config->sink_count; i++) {
+        const char *path = sink_files(&config->sinks[i]);
+        privileges->low_port |= listens_low(&config->sinks[i]);
+        if (!path)
+            continue;
+        privileges->writes_files = true;
+        privileges->writes_any |= !privileges_writable(path);
+    }
+}
+
+static int loaded(void *context) {
+    struct starting *starting = context;
+    char error[256];
+    see_what_is_needed(starting);
+    int result = privileges_drop(&starting->privileges, error, sizeof(error));
+    if (result < 0)
+        fprintf(stderr, "weft: %s\n", error);
+    for (size_t i = 0; i < starting->config->sink_count && !result; i++)
+        result = open_sink(&starting->sinks, &starting->config->sinks[i]);
+    return result;
+}
+
+static int started(void *context) {
+    struct starting *starting = context;
+    char error[256];
+    int result = privileges_seal(&starting->privileges, error, sizeof(error));
+    if (result < 0)
+        fprintf(stderr, "weft: %s\n", error);
+    return result;
 }
 
 static const char *unless_empty(const char *text) {
@@ -166,9 +222,9 @@ static const char *unless_empty(const char *text) {
 }
 
 static int watch_with(const struct request *request, const struct config *config) {
-    struct sinks sinks = {0};
+    struct starting starting = {.config = config};
     struct watch_options options = {
-        .sinks = &sinks,
+        .sinks = &starting.sinks,
         .window_ns = config->window_ns,
         .duration_ns = request->duration_ns,
         .call_timeout_ns = config->call_timeout_ns,
@@ -188,11 +244,12 @@ static int watch_with(const struct request *request, const struct config *config
                  .socket = unless_empty(config->socket),
                  .memory_bytes = config->limits.graph},
         .ready_fd = request->ready_fd,
+        .loaded = loaded,
+        .started = started,
+        .context = &starting,
     };
-    int status = open_sinks(&sinks, config);
-    if (!status)
-        status = watch(&options);
-    sinks_close(&sinks);
+    int status = watch(&options);
+    sinks_close(&starting.sinks);
     return status;
 }
 

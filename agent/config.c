@@ -15,9 +15,9 @@
 #define SECOND ((uint64_t)1000000000)
 
 static const struct config_key keys[] = {
-    {"window", CONFIG_TIME, "10s", "a time from 1s to 1h", "length of a window, aligned to the clock",
+    {"window", CONFIG_TIME, "10s", "a time from 100ms to 1h", "length of a window, aligned to the clock",
      "short enough to look at while something happens, long enough that a record is worth its bytes", "window",
-     FIELD(window_ns), SECOND, 3600 * SECOND},
+     FIELD(window_ns), SECOND / 10, 3600 * SECOND},
     {"call_timeout", CONFIG_TIME, "30s", "a time from 100ms to 1h",
      "a request unanswered for so long is counted as `timeout`, once, even if the answer comes later",
      "longer than most clients wait", NULL, FIELD(call_timeout_ns), SECOND / 10, 3600 * SECOND},

@@ -20,10 +20,10 @@
 #include <stdio.h>
 
 #include "limits.h"
-#include "name_rule.h"
+#include "rules.h"
 #include "sinks/sink.h"
 
-enum { CONFIG_KEY_LIMIT = 32, CONFIG_SINK_LIMIT = SINK_LIMIT, CONFIG_RULE_LIMIT = 1024 };
+enum { CONFIG_KEY_LIMIT = 32, CONFIG_SINK_LIMIT = SINK_LIMIT, CONFIG_RULE_LIMIT = RULES };
 
 #define CONFIG_STANDARD_FILE "/etc/weft/weft.yaml"
 

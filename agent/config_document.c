@@ -52,9 +52,10 @@ static const char *enter(FILE *out, const struct config_key *key, const struct c
     return dot ? dot + 1 : key->name;
 }
 
+/* A sink's own settings name files that hold secrets; only librdkafka's properties can hold one themselves. */
 static bool is_secret(const char *setting) {
-    return strstr(setting, "password") || strstr(setting, "secret") || strstr(setting, "token") ||
-           strstr(setting, "key.pem");
+    return !strncmp(setting, "rdkafka.", 8) && (strstr(setting, "password") || strstr(setting, "secret") ||
+                                                strstr(setting, "pem") || strstr(setting, "config"));
 }
 
 static void print_sink(const struct config_sink *sink, const char *file, FILE *out) {
@@ -191,8 +192,9 @@ static const char markdown_head[] =
     "    weft config print            what is in force, and where each value comes from\n"
     "    weft config explain [KEY]    this page\n";
 
-static const char markdown_names[] = "Matchers are fnmatch patterns, except `address`, which is an address or a "
-                                     "prefix; all that a rule gives must match:\n"
+static const char markdown_names[] = "Matchers are fnmatch patterns, and `address` may be a prefix; all that a rule "
+                                     "gives must match. docs/names.md tells\n"
+                                     "which names come after these. At most 256 rules.\n"
                                      "\n"
                                      "```yaml\n"
                                      "names:\n"

@@ -108,6 +108,8 @@ static void read_pairs(struct reading *reading, const yaml_node_t *mapping, pair
 /* --- names --------------------------------------------------------------------------------------------------------*/
 
 static bool is_address_or_prefix(const char *text) {
+    if (strpbrk(text, "*?") && strspn(text, "0123456789abcdefABCDEF.:*?[]-") == strlen(text))
+        return true;
     char address[INET6_ADDRSTRLEN];
     struct in6_addr bytes;
     uint64_t length = 0;
@@ -140,7 +142,7 @@ static const struct {
 } matchers[] = {
     {"name", offsetof(struct name_rule, name), is_name, "1 to 127 bytes"},
     {"address", offsetof(struct name_rule, address), is_address_or_prefix,
-     "an address or a prefix, such as 10.0.0.7, 10.0.0.0/8, fd00::/8"},
+     "an address, a prefix or a pattern, such as 10.0.0.7, 10.0.0.0/8, fd00::/8, 10.1.*"},
     {"executable", offsetof(struct name_rule, executable), is_pattern, "a pattern, such as /opt/shop/bin/*"},
     {"cgroup", offsetof(struct name_rule, cgroup), is_pattern, "a pattern, such as */shop-*.service"},
     {"container_label", offsetof(struct name_rule, container_label), is_label, "KEY=VALUE; the value is a pattern"},

@@ -180,6 +180,8 @@ static int start(struct watcher *watcher) {
         fprintf(stderr, "weft: %s\n", error);
         return -1;
     }
+    if (watcher->options->loaded && watcher->options->loaded(watcher->options->context) < 0)
+        return -1;
     if (identity_new(&watcher->options->names, &watcher->identity) < 0) {
         fprintf(stderr, "weft: out of memory\n");
         return -1;
@@ -194,7 +196,7 @@ static int start(struct watcher *watcher) {
     watcher->publisher.workers = watcher->workers;
     watcher->publisher.page = watcher->page;
     publish_warning(&watcher->publisher);
-    return 0;
+    return watcher->options->started ? watcher->options->started(watcher->options->context) : 0;
 }
 
 int watch(const struct watch_options *options) {

@@ -25,6 +25,13 @@ struct watch_options {
     struct identity_options names;
     struct page_options page; /* all but `stamp` */
     int ready_fd;             /* written and closed when everything is attached; -1: a line on stderr */
+    /*
+     * NULL: nothing. `loaded` once every program is attached and before there is any thread but the caller's;
+     * `started` once everything runs, before it is said. Negative ends the agent; they say why themselves.
+     */
+    int (*loaded)(void *context);
+    int (*started)(void *context);
+    void *context;
 };
 
 int watch(const struct watch_options *options); /* exit status */

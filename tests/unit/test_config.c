@@ -109,11 +109,11 @@ static void what_is_wrong_says_where_and_what_is_allowed(void **state) {
     expect_problem("\nring:\n  sizes: 1M\n",
                    "f:3:3: ring.sizes: unknown; did you mean ring.size? (weft config explain lists them all)\n");
     expect_problem("ring.size: 1M\n", "f:1:1: ring.size: unknown; write the part after the dot under `ring:`\n");
-    expect_problem("window: 5x\n", "f:1:9: window: 5x; allowed: a time from 1s to 1h\n");
-    expect_problem("window:\n", "f:1:8: window: empty; allowed: a time from 1s to 1h\n");
-    expect_problem("window: [1s]\n", "f:1:9: window: a list; allowed: a time from 1s to 1h\n");
-    expect_problem("window: {a: 1s}\n", "f:1:9: window: a mapping; allowed: a time from 1s to 1h\n");
-    expect_problem("window: 2h\n", "f:1:9: window: 2h; allowed: a time from 1s to 1h\n");
+    expect_problem("window: 5x\n", "f:1:9: window: 5x; allowed: a time from 100ms to 1h\n");
+    expect_problem("window:\n", "f:1:8: window: empty; allowed: a time from 100ms to 1h\n");
+    expect_problem("window: [1s]\n", "f:1:9: window: a list; allowed: a time from 100ms to 1h\n");
+    expect_problem("window: {a: 1s}\n", "f:1:9: window: a mapping; allowed: a time from 100ms to 1h\n");
+    expect_problem("window: 2h\n", "f:1:9: window: 2h; allowed: a time from 100ms to 1h\n");
     expect_problem("ring: {size: 3M}\n", "f:1:14: ring.size: 3M; allowed: a power of two from 64K to 1G\n");
     expect_problem("ring: 3M\n", "f:1:7: ring: a value; it is a mapping (weft config explain)\n");
     expect_problem("window: 5s\nwindow: 6s\n", "f:2:1: window: given twice in one mapping; once is allowed\n");
@@ -135,19 +135,19 @@ static void what_is_wrong_says_where_and_what_is_allowed(void **state) {
                    "f:2:5: a sink that is a list; it is KIND[:ARGUMENT] or a mapping with `kind`\n");
     expect_problem("names: [3]\n", "f:1:9: a rule that is a value; it is a mapping with `name` and what to match\n");
     expect_problem("names: [{name: x, address: 10.0.0.0/33}]\n",
-                   "f:1:28: address: 10.0.0.0/33; allowed: an address or a prefix, such as 10.0.0.7, 10.0.0.0/8, "
-                   "fd00::/8\n");
+                   "f:1:28: address: 10.0.0.0/33; allowed: an address, a prefix or a pattern, such as 10.0.0.7, "
+                   "10.0.0.0/8, fd00::/8, 10.1.*\n");
     expect_problem("- window\n", "f:1:1: a list; a configuration is a mapping of keys (weft config explain)\n");
     expect_problem("window\n", "f:1:1: a value; a configuration is a mapping of keys (weft config explain)\n");
     expect_problem("? [a]\n: b\n", "f:1:3: a key that is a list; a key is a word\n");
     expect_problem("window: 5s\n---\nwindow: 6s\n", "f:3:1: a second document; one is allowed\n");
     expect_problem("window: *x\n", "f:1:9: no YAML: found undefined alias\n");
-    expect_problem("window: \"5\\es\"\n", "f:1:9: window: 5?s; allowed: a time from 1s to 1h\n");
+    expect_problem("window: \"5\\es\"\n", "f:1:9: window: 5?s; allowed: a time from 100ms to 1h\n");
 }
 
 static void everything_wrong_is_told_at_once(void **state) {
     (void)state;
-    expect_problem("window: 5x\nring: {size: 3}\n", "f:1:9: window: 5x; allowed: a time from 1s to 1h\n"
+    expect_problem("window: 5x\nring: {size: 3}\n", "f:1:9: window: 5x; allowed: a time from 100ms to 1h\n"
                                                     "f:2:14: ring.size: 3; allowed: a power of two from 64K to 1G\n");
 }
 
@@ -184,7 +184,7 @@ static void options_win_over_the_file(void **state) {
     config_origin_text(&config, config_find("window"), origin, sizeof(origin));
     assert_string_equal(origin, "--window");
     assert_int_not_equal(config_set_option(&config, "window", "x", &problems), 0);
-    assert_string_equal(problems.text, "--window x: not understood; allowed: a time from 1s to 1h\n");
+    assert_string_equal(problems.text, "--window x: not understood; allowed: a time from 100ms to 1h\n");
 }
 
 static void a_page_beyond_loopback_needs_a_token(void **state) {
@@ -272,7 +272,8 @@ static void secrets_are_not_printed(void **state) {
     char *text;
     size_t length;
     assert_int_equal(read_text("page_token: canary-canary-canary\n"
-                               "conn_id_key: c0ffeec0ffeec0ffeec0ffeec0ffee00\n"),
+                               "conn_id_key: c0ffeec0ffeec0ffeec0ffeec0ffee00\n"
+                               "sinks: [{kind: kafka, to: 'a:1', rdkafka.sasl.password: canary, ca: /shown}]\n"),
                      0);
     FILE *out = open_memstream(&text, &length);
     config_print(&config, out);
@@ -283,6 +284,8 @@ static void secrets_are_not_printed(void **state) {
     fclose(out);
     assert_null(strstr(text, "canary"));
     assert_null(strstr(text, "c0ffee"));
+    assert_non_null(strstr(text, "rdkafka.sasl.password: \"***\""));
+    assert_non_null(strstr(text, "ca: /shown"));
     free(text);
 }
 
