@@ -86,8 +86,9 @@ static int take_option(int option, const char *name, struct request *request) {
 /* The options of the configuration's table are added to those that only this command has. */
 static int read_command_line(int argc, char **argv, struct request *request) {
     struct option options[CONFIG_KEY_LIMIT + 8] = {{"for", required_argument, NULL, OPTION_FOR},
+                                                   {"page-token-file", required_argument, NULL, OPTION_TOKEN_FILE},
                                                    {"ready-fd", required_argument, NULL, OPTION_READY_FD}};
-    size_t keys, count = 2;
+    size_t keys, count = 3;
     const struct config_key *key = config_keys(&keys);
     for (size_t i = 0; i < keys; i++)
         if (key[i].option)

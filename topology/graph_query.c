@@ -278,6 +278,12 @@ static void nodes_done(struct table *nodes) {
     table_done(nodes);
 }
 
+static uint64_t instance_count(const struct workload *workload) {
+    struct workload_facts facts;
+    workload_facts(workload, &facts);
+    return facts.instance_count + facts.instances_more;
+}
+
 static const char *name_of(const struct edge_end *end) {
     return end->workload ? end->workload->name : end->name;
 }
@@ -297,6 +303,9 @@ static json_t *end_object(const struct edge_end *end) {
 
 static json_t *node_object(const struct node *node, double seconds) {
     json_t *object = end_object(&node->end), *served = json_object();
+    uint64_t instances = node->end.workload ? instance_count(node->end.workload) : 0;
+    if (instances)
+        set_integer(object, "instance_count", instances);
     if (!node->fresh)
         json_object_set_new(object, "stale", json_true());
     if (node->end.stale)

@@ -339,23 +339,3 @@ void web_free(struct web *web) {
     free(web->token);
     free(web);
 }
-
-int web_parse_address(const char *text, char *ret_address, size_t size, uint16_t *ret_port) {
-    const char *colon = strrchr(text, ':'), *port = colon ? colon + 1 : text;
-    size_t length = colon ? (size_t)(colon - text) : 0;
-    char *end;
-    if (length > 1 && text[0] == '[' && text[length - 1] == ']') {
-        text++;
-        length -= 2;
-    } else if (memchr(text, ':', length)) {
-        return -EINVAL; /* an IPv6 address without brackets */
-    }
-    unsigned long value = strtoul(port, &end, 10);
-    if (*port < '0' || *port > '9' || *end || value > UINT16_MAX || length >= size || (colon && !length))
-        return -EINVAL;
-    snprintf(ret_address, size, "%.*s", (int)length, text);
-    if (!colon)
-        snprintf(ret_address, size, "127.0.0.1");
-    *ret_port = (uint16_t)value;
-    return 0;
-}

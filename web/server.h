@@ -21,8 +21,6 @@
 
 #include "topology/graph.h"
 
-#define WEB_SOCKET "/run/weft/weft.sock" /* where the agent is asked by the command line */
-
 struct web;
 
 struct web_options {
@@ -39,8 +37,5 @@ struct web_options {
 int web_new(const struct web_options *options, struct web **ret_web, char *error, size_t error_size);
 uint16_t web_port(const struct web *web); /* 0: no TCP */
 void web_free(struct web *web);
-
-/* ADDRESS:PORT, [ADDRESS]:PORT or PORT (on 127.0.0.1). -EINVAL. */
-int web_parse_address(const char *text, char *ret_address, size_t size, uint16_t *ret_port);
 
 #endif
