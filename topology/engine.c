@@ -27,6 +27,11 @@ static void on_end(struct parser_output *output, enum direction direction) {
 static void on_name(struct parser_output *output, struct slice host, const uint8_t *address, size_t length,
                     uint32_t ttl_seconds) {
     struct engine *engine = (struct engine *)output;
+    const struct conversation *c = engine->current;
+    if (!address) { /* the name under which this very server is reached */
+        address = c->server_address;
+        length = c->family == 4 ? 4 : 16;
+    }
     if (engine->namer.learned)
         engine->namer.learned(engine->namer.context, host, address, length, ttl_seconds);
 }
