@@ -81,7 +81,8 @@ struct message {
 /*
  * Where a parser reports. begin() when a message's head is understood; end() when its last byte has been consumed
  * or skipped (right away for a message without body). Exactly one end() per begin(), in order within a direction.
- * name() tells that `address` (4 or 16 bytes, network order) was resolved from, or reached under, `host`.
+ * name() tells that `address` (4 or 16 bytes, network order) was resolved from, or reached under, `host`; of length 0,
+ * that this connection's server was reached under it.
  */
 struct parser_output {
     void (*begin)(struct parser_output *self, enum direction direction, const struct message *message);

@@ -27,13 +27,16 @@ static void on_end(struct parser_output *output, enum direction direction) {
 static void on_name(struct parser_output *output, struct slice host, const uint8_t *address, size_t length,
                     uint32_t ttl_seconds) {
     struct engine *engine = (struct engine *)output;
-    const struct conversation *c = engine->current;
-    if (!address) { /* the name under which this very server is reached */
-        address = c->server_address;
-        length = c->family == 4 ? 4 : 16;
-    }
-    if (engine->namer.learned)
+    struct conversation *current = engine->current;
+    if (!engine->namer.learned)
+        return;
+    if (length) {
         engine->namer.learned(engine->namer.context, host, address, length, ttl_seconds);
+    } else if (current && !current->server.cookie) {
+        engine->namer.learned(engine->namer.context, host, current->server_address, current->family == 4 ? 4 : 16,
+                              ttl_seconds);
+        conversation_leave(current); /* its edge is to be named by it */
+    }
 }
 
 int engine_init(struct engine *engine, const struct connection_options *options) {

@@ -344,7 +344,7 @@ static void name_multipath(struct sock *sk, struct conn *conn) {
 
 static void stream_established(struct sock *sk, struct conn *conn, int old) {
     struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
-    if (!tcp)
+    if (!tcp || (conn->flags & FLAG_IGNORED)) /* an end that is not watched is not here, as far as the other one goes */
         return;
     conn->role = old == BPF_TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER;
     conn->proof = old == BPF_TCP_SYN_SENT ? PROOF_CONNECT : PROOF_ACCEPT;

@@ -20,14 +20,14 @@ def free_port():
         return s.getsockname()[1]
 
 
-def wait_for_port(port, seconds=10):
+def wait_for_port(port, seconds=10, host="127.0.0.1"):
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         with socket.socket() as s:
-            if s.connect_ex(("127.0.0.1", port)) == 0:
+            if s.connect_ex((host, port)) == 0:
                 return
         time.sleep(0.05)
-    raise TimeoutError(f"nothing listens on port {port}")
+    raise TimeoutError(f"nothing listens on {host}, port {port}")
 
 
 class Agent:
@@ -49,7 +49,7 @@ class Agent:
         time.sleep(0.3)
         self.process.terminate()
         self.process.communicate(timeout=30)
-        assert self.process.returncode == 0
+        assert self.process.returncode == 0, self.process.returncode
         return Records([json.loads(line) for line in open(self.path)])
 
 
