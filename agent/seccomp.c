@@ -104,6 +104,7 @@ static const int bpf_commands[] = {
     BPF_MAP_UPDATE_BATCH,
     BPF_MAP_DELETE_BATCH,
     BPF_OBJ_GET_INFO_BY_FD,
+    BPF_ITER_CREATE /* live_flush */,
 };
 static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK /* getaddrinfo asks for the interfaces */};
 static const unsigned long requests[] = {FIONBIO, FIONREAD, FIOCLEX, TCGETS, TIOCGWINSZ};
