@@ -49,7 +49,7 @@ static void write_edge(void *context, const struct edge *edge) {
     batch_add(&writing->batch, SINK_EDGE, edge->id, edge);
 }
 
-enum { OWN_COUNTERS = 14, COUNTER_LIMIT = OWN_COUNTERS + COUNTER_KINDS + SINK_COUNTER_LIMIT, HOOK_LIMIT = 64 };
+enum { OWN_COUNTERS = 15, COUNTER_LIMIT = OWN_COUNTERS + COUNTER_KINDS + SINK_COUNTER_LIMIT, HOOK_LIMIT = 64 };
 
 static size_t collect(struct publisher *publisher, struct counter *counters) {
     struct workers_totals totals;
@@ -60,6 +60,7 @@ static size_t collect(struct publisher *publisher, struct counter *counters) {
     identity_losses(publisher->identity, &names);
     struct counter own[OWN_COUNTERS] = {
         {"lost_calls", totals.losses.lost_calls},
+        {"lost_datagrams", totals.losses.lost_datagrams},
         {"connections_refused", totals.losses.connections_refused},
         {"unknown_socket", totals.losses.unknown_socket},
         {"bytes_missing", totals.losses.bytes_missing},

@@ -54,6 +54,11 @@ static size_t drain(void *context, unsigned ring, worker_record callback, void *
     return live_drain(watcher->live, ring, callback, callback_context);
 }
 
+static void sessions(void *context, worker_session callback, void *callback_context) {
+    const struct watcher *watcher = context;
+    live_sessions(watcher->live, callback, callback_context);
+}
+
 static void wait_for_records(void *context, unsigned ring, uint64_t timeout_ns) {
     struct watcher *watcher = context;
     if (ring == 0)
@@ -145,7 +150,7 @@ static int start_workers(struct watcher *watcher) {
     const struct watch_options *given = watcher->options;
     struct workers_options options = {
         .count = live_ring_count(watcher->live),
-        .source = {watcher, drain, wait_for_records},
+        .source = {watcher, drain, wait_for_records, sessions},
         .connection =
             {
                 .namer = names_for(&watcher->names),

@@ -146,6 +146,13 @@ void json_edge(struct writer *out, struct agent_stamp *stamp, const struct windo
     writer_member_unsigned(out, "request", w->request_bytes);
     writer_member_unsigned(out, "response", w->response_bytes);
     writer_text(out, "}");
+    if (edge->transport == TRANSPORT_UDP) {
+        writer_key(out, "datagrams");
+        writer_text(out, "{");
+        writer_member_unsigned(out, "request", w->request_datagrams);
+        writer_member_unsigned(out, "response", w->response_datagrams);
+        writer_text(out, "}");
+    }
     writer_member_unsigned(out, "connects", w->connects);
     writer_member_unsigned(out, "open_connections", edge->open_connections);
     writer_member_unsigned(out, "in_flight", edge->in_flight);

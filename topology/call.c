@@ -30,6 +30,17 @@ uint32_t calls_outstanding(const struct conversation *c) {
     return c->calls ? c->calls->count : 0;
 }
 
+uint32_t calls_in_flight(const struct conversation *c) {
+    return c->timing ? 0 : calls_outstanding(c);
+}
+
+void calls_count_lost(struct engine *engine, struct conversation *c, uint32_t lost) {
+    struct edge *edge = lost ? conversation_edge(engine, c) : NULL;
+    engine->losses.lost_calls += lost;
+    if (edge)
+        edges_window(engine->edges, edge, engine->now)->lost += lost;
+}
+
 static void give_back(struct engine *engine, struct conversation *c) {
     if (c->calls)
         pool_give(&engine->pool, c->calls, bytes_for(c->calls->capacity));
@@ -65,8 +76,9 @@ static struct call *push(struct engine *engine, struct conversation *c) {
             return NULL;
         }
     }
-    struct edge *edge = conversation_edge(engine, c);
-    if (edge)
+    /* A datagram's other end may show itself yet, and with it the right edge. */
+    struct edge *edge = c->transport == TRANSPORT_TCP ? conversation_edge(engine, c) : c->edge;
+    if (edge && !c->timing)
         edge->in_flight++;
     return call_at(calls, calls->count++);
 }
@@ -78,7 +90,7 @@ static void pop(struct engine *engine, struct conversation *c, uint32_t index) {
     calls->first = calls->first + 1 == calls->capacity ? 0 : calls->first + 1;
     calls->count--;
     calls->response = UINT32_MAX;
-    if (c->edge)
+    if (c->edge && !c->timing)
         c->edge->in_flight--;
     if (!calls->count)
         give_back(engine, c);
@@ -138,15 +150,14 @@ void calls_request(struct engine *engine, struct conversation *c, const struct m
 
 /* An answer whose request was not shown: a call all the same, unless it is older than this agent or counted already. */
 static void unmatched(struct engine *engine, struct conversation *c) {
+    if (c->timing)
+        return;
+    bool excused = c->excused > 0, stream = c->transport == TRANSPORT_TCP;
+    c->excused -= excused;
     engine->losses.unmatched_responses++;
-    if (c->excused)
-        c->excused--;
-    else if (c->requested && c->transport == TRANSPORT_TCP) {
-        struct edge *edge = conversation_edge(engine, c);
-        engine->losses.lost_calls++;
-        if (edge)
-            edges_window(engine->edges, edge, engine->now)->lost++;
-    }
+    /* The kernel counts lost calls of streams; of datagrams, only how many were lost. */
+    if (stream ? !excused && c->requested : excused)
+        calls_count_lost(engine, c, 1);
 }
 
 void calls_response(struct engine *engine, struct conversation *c, const struct message *message) {
@@ -187,34 +198,46 @@ uint32_t calls_drop(struct engine *engine, struct conversation *c) {
     for (uint32_t i = 0; i < calls_outstanding(c); i++)
         dropped += counts(call_at(c->calls, i));
     if (c->edge)
-        c->edge->in_flight -= calls_outstanding(c);
+        c->edge->in_flight -= calls_in_flight(c);
     give_back(engine, c);
     return c->timing ? 0 : dropped;
 }
 
-void calls_abandon(struct engine *engine, struct conversation *c) {
-    struct edge *edge = calls_outstanding(c) ? conversation_edge(engine, c) : NULL;
+void calls_abandon(struct engine *engine, struct conversation *c, uint32_t lost) {
+    struct edge *edge = calls_outstanding(c) && !c->timing ? conversation_edge(engine, c) : NULL;
     uint32_t unanswered = calls_drop(engine, c);
     if (!edge || !unanswered)
         return;
+    lost = lost < unanswered ? lost : unanswered;
+    unanswered -= lost;
+    calls_count_lost(engine, c, lost);
     struct edge_window *window = edges_window(engine->edges, edge, engine->now);
     window->calls += unanswered;
     window->no_response += unanswered;
 }
 
-void calls_time_out(struct engine *engine, struct conversation *c, uint64_t now) {
+static void time_out(struct engine *engine, struct conversation *c, uint64_t when, uint32_t *unexplained) {
+    struct edge *edge = conversation_edge(engine, c);
+    if (unexplained && *unexplained) {
+        --*unexplained;
+        engine->now = when;
+        calls_count_lost(engine, c, 1);
+    } else if (edge) {
+        struct edge_window *window = edges_window_of_call(engine->edges, edge, when);
+        window->calls++;
+        window->timeout++;
+    }
+}
+
+void calls_time_out(struct engine *engine, struct conversation *c, uint64_t now, uint32_t *unexplained) {
     uint64_t limit = engine->call_timeout_ns;
     for (uint32_t i = 0; i < calls_outstanding(c);) {
         struct call *call = call_at(c->calls, i++);
-        struct edge *edge = conversation_edge(engine, c);
-        if (!edge || call->answered || !counts(call) || call->start + limit > now)
+        if (call->answered || !counts(call) || call->start + limit > now)
             continue;
         call->timed_out = true;
-        if (!c->timing) {
-            struct edge_window *window = edges_window_of_call(engine->edges, edge, call->start + limit);
-            window->calls++;
-            window->timeout++;
-        }
+        if (!c->timing)
+            time_out(engine, c, call->start + limit, unexplained);
         if (c->transport != TRANSPORT_TCP) /* its place in the order tells nothing, so it need not be kept */
             pop(engine, c, --i);
     }

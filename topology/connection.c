@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "connection.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
+#include "datagram.h"
 #include "server.h"
 #include "stream.h"
 
@@ -15,14 +17,19 @@ struct connections {
     struct table by_cookie, by_isn;
     uint64_t *fresh; /* cookies of connections that were opened and are on no edge yet */
     size_t fresh_count, fresh_capacity;
+    struct datagrams *datagrams;
 };
 
 int connections_new(const struct connection_options *options, struct connections **ret_connections) {
     struct connections *all = calloc(1, sizeof(*all));
     if (!all)
-        return -12;
+        return -ENOMEM;
     engine_init(&all->engine, options);
     all->by_cookie.limit = options->limit * 2;
+    if (datagrams_new(&all->engine, options->limit, &all->datagrams)) {
+        free(all);
+        return -ENOMEM;
+    }
     *ret_connections = all;
     return 0;
 }
@@ -72,13 +79,6 @@ static void account(struct engine *engine, struct connection *c) {
     response->counted = response->next;
 }
 
-static void count_lost(struct engine *engine, struct connection *c, uint32_t lost) {
-    struct edge *edge = conversation_edge(engine, &c->talk);
-    engine->losses.lost_calls += lost;
-    if (edge)
-        edges_window(engine->edges, edge, engine->now)->lost += lost;
-}
-
 /*
  * The kernel counts turns of which a head was lost, once for a request and its answer. One such turn may be the answer
  * to many pipelined requests, whose number is known here; what it answers, or asks, and is not known here is excused
@@ -89,7 +89,7 @@ static void note_lost(struct engine *engine, struct connection *c, uint32_t lost
         return;
     uint32_t turns = lost - c->lost, dropped = calls_drop(engine, &c->talk);
     c->lost = lost;
-    count_lost(engine, c, turns > dropped ? turns : dropped);
+    calls_count_lost(engine, &c->talk, turns > dropped ? turns : dropped);
     c->talk.excused = UINT16_MAX; /* parsers end here what they think is open */
     for (int d = 0; d < 2; d++)
         if (c->talk.protocol) {
@@ -132,6 +132,7 @@ void connections_settle(struct connections *all) {
             conversation_open(&all->engine, &c->talk);
     }
     all->fresh_count = 0;
+    datagrams_settle(all->datagrams);
 }
 
 /* Time has come to `time`. A window ends with every connection on its edge. */
@@ -173,6 +174,10 @@ void connections_opened(struct connections *all, const struct record_opened *rec
     advance(all, record->time);
     if (engine->namer.opened)
         engine->namer.opened(engine->namer.context, record);
+    if (record->transport == TRANSPORT_UDP) {
+        datagrams_opened(all->datagrams, record);
+        return;
+    }
     if (!c)
         c = meet(all, record);
     if (!c)
@@ -277,12 +282,17 @@ static void finish(struct engine *engine, struct connection *c, const struct rec
     stream_advance(engine, c, client ? DIRECTION_RESPONSE : DIRECTION_REQUEST, record->bytes_received, engine->now);
     stream_turn(engine, c, DIRECTION_RESPONSE, engine->now);
     engine->now = record->time;
-    calls_abandon(engine, &c->talk);
+    calls_abandon(engine, &c->talk, 0);
     account(engine, c);
 }
 
 void connections_closed(struct connections *all, const struct record_closed *record) {
     struct engine *engine = &all->engine;
+    if (record->transport == TRANSPORT_UDP) {
+        advance(all, record->time);
+        datagrams_closed(all->datagrams, record);
+        return;
+    }
     struct connection *c = find(all, record->cookie);
     if (!c)
         return;
@@ -328,14 +338,31 @@ void connections_failed(struct connections *all, const struct record_opened *rec
         edge_add_failure(edges_window(engine->edges, edge, record->time), record->error, 1);
 }
 
+/* ---- datagrams ---- */
+
+void connections_datagram(struct connections *all, const struct record_datagram *record, const uint8_t *bytes) {
+    advance(all, record->time);
+    datagrams_show(all->datagrams, record, bytes);
+}
+
+void connections_session(struct connections *all, const struct session_key *key, const struct session_totals *totals,
+                         bool last) {
+    datagrams_totals(all->datagrams, key, totals, last);
+}
+
+void connections_sessions_shown(struct connections *all) {
+    datagrams_shown_all(all->datagrams);
+}
+
 /* ---- all of them ---- */
 
 void connections_tick(struct connections *all, uint64_t now) {
     for (size_t i = 0; i < all->by_cookie.capacity; i++) {
         struct connection *c = all->by_cookie.slots[i].value;
         if (c && c->talk.calls)
-            calls_time_out(&all->engine, &c->talk, now);
+            calls_time_out(&all->engine, &c->talk, now, NULL);
     }
+    datagrams_tick(all->datagrams, now);
 }
 
 /* Of the two slots that a connection with both ends here has, one forgets it. */
@@ -355,6 +382,7 @@ void connections_free(struct connections *all) {
     for (size_t i = 0; i < all->by_cookie.capacity; i++)
         if (all->by_cookie.slots[i].value)
             connection_free(&all->engine, all->by_cookie.slots[i].value);
+    datagrams_free(all->datagrams);
     table_done(&all->by_cookie);
     table_done(&all->by_isn);
     free(all->fresh);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Connections -> calls -> edges.
+ * Connections and UDP sessions -> calls -> edges.
  *
  * A connection has up to two ends on this host, joined by the pair of initial sequence numbers; whichever end shows
  * bytes first is parsed, the other gives its owner and its times. Bytes reach the protocol in stream order with gaps
@@ -40,7 +40,8 @@ struct connection_losses {
     uint64_t connections_refused; /* beyond the limit */
     uint64_t unknown_socket;      /* records of sockets whose opening was not seen */
     uint64_t bytes_missing;       /* not copied or lost, and not covered by a skip */
-    uint64_t lost_calls;          /* reported by the kernel; also on their edges */
+    uint64_t lost_calls;          /* not seen whole; also on their edges */
+    uint64_t lost_datagrams;      /* that did not fit the ring; those known to be of a call are in lost_calls, too */
     uint64_t memory;              /* allocations refused */
     uint64_t servers_forgotten;   /* listeners not remembered: their failed connects make an edge of their own */
     uint64_t calls_dropped;       /* more unanswered requests on one connection than are kept */
@@ -58,6 +59,13 @@ void connections_progress(struct connections *connections, const struct record_p
 void connections_turns(struct connections *connections, const struct record_turns *record);
 void connections_closed(struct connections *connections, const struct record_closed *record);
 void connections_failed(struct connections *connections, const struct record_opened *record);
+
+/* UDP: sockets come through connections_opened and _closed. */
+void connections_datagram(struct connections *connections, const struct record_datagram *record, const uint8_t *bytes);
+/* Cumulative totals of a session, `last`: the final ones. Once a window each, then connections_sessions_shown. */
+void connections_session(struct connections *connections, const struct session_key *key,
+                         const struct session_totals *totals, bool last);
+void connections_sessions_shown(struct connections *connections);
 
 /* Connections that have not spoken yet are put on their edge. Before each edges_merge. */
 void connections_settle(struct connections *connections);

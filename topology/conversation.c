@@ -56,7 +56,7 @@ struct edge *conversation_edge(struct engine *engine, struct conversation *c) {
     if (edge) {
         edge->references++;
         edge->open_connections += c->open;
-        edge->in_flight += calls_outstanding(c);
+        edge->in_flight += calls_in_flight(c);
     }
     return edge;
 }
@@ -65,7 +65,7 @@ void conversation_leave(struct conversation *c) {
     if (c->edge) {
         c->edge->references--;
         c->edge->open_connections -= c->open;
-        c->edge->in_flight -= calls_outstanding(c);
+        c->edge->in_flight -= calls_in_flight(c);
     }
     c->edge = NULL;
     c->refused = false;

@@ -25,7 +25,7 @@ void edge_window_empty(struct edge_window *window) {
 
 static bool window_silent(const struct edge_window *w) {
     return !(w->calls || w->waiting || w->lost || w->connects || w->failures[0].count || w->request_bytes ||
-             w->response_bytes || w->client_duration.count);
+             w->response_bytes || w->request_datagrams || w->response_datagrams || w->client_duration.count);
 }
 
 void edge_add_failure(struct edge_window *window, int error, uint32_t count) {
@@ -102,6 +102,8 @@ static void window_merge(struct edge_window *into, const struct edge_window *fro
     into->request_bytes += from->request_bytes;
     into->response_bytes += from->response_bytes;
     into->connects += from->connects;
+    into->request_datagrams += from->request_datagrams;
+    into->response_datagrams += from->response_datagrams;
     for (int i = 0; i < ERRNO_LIMIT && from->failures[i].count; i++)
         edge_add_failure(into, from->failures[i].error, from->failures[i].count);
     histogram_merge(&into->duration, &from->duration);

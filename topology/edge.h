@@ -42,6 +42,7 @@ struct edge_window {
     uint64_t calls, client_error, server_error, timeout, no_response, waiting, lost;
     uint64_t late; /* calls among these that ended in another window */
     uint64_t request_bytes, response_bytes, connects;
+    uint64_t request_datagrams, response_datagrams; /* UDP */
     struct errno_count failures[ERRNO_LIMIT];
     struct histogram duration, client_duration; /* server's and client's; ns */
     struct endpoint *endpoints;                 /* owned; one more than ENDPOINT_LIMIT, the last sums the others */

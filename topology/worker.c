@@ -71,6 +71,20 @@ static void merge(struct worker *worker, enum edges_part part) {
         pthread_cond_signal(&all->done);
 }
 
+static void on_session(void *context, const struct session_key *key, const struct session_totals *totals) {
+    const struct worker *worker = context;
+    connections_session(worker->connections, key, totals, false);
+}
+
+/* A window has just ended: what UDP moved in it. */
+static void count_sessions(struct worker *worker) {
+    const struct worker_source *source = &worker->all->options.source;
+    if (worker->ring || !source->sessions)
+        return;
+    source->sessions(source->context, on_session, worker);
+    connections_sessions_shown(worker->connections);
+}
+
 /* `draining`: called from within a drain, in which the ring must not be drained. */
 static void serve(struct worker *worker, bool draining) {
     struct workers *all = worker->all;
@@ -86,6 +100,8 @@ static void serve(struct worker *worker, bool draining) {
         drain_to_the_end(worker);
     connections_settle(worker->connections);
     edges_plan(&worker->edges, &clock);
+    if (task == TASK_PLAN || task == TASK_DRAINED)
+        count_sessions(worker);
     if (task == TASK_PLAN)
         return;
     if (task != TASK_RUNNING)
@@ -97,6 +113,7 @@ static void serve(struct worker *worker, bool draining) {
 
 static void dispatch(struct worker *worker, const void *record) {
     struct connections *connections = worker->connections;
+    const struct record_session *session = record;
     uint32_t kind;
     memcpy(&kind, record, sizeof(kind));
     switch ((enum record_kind)kind) {
@@ -104,12 +121,16 @@ static void dispatch(struct worker *worker, const void *record) {
         connections_data(connections, record, (const uint8_t *)record + sizeof(struct record_data));
         return;
     case RECORD_OPENED:
-        if (((const struct record_opened *)record)->transport == TRANSPORT_TCP)
-            connections_opened(connections, record);
+        connections_opened(connections, record);
         return;
     case RECORD_CLOSED:
-        if (((const struct record_closed *)record)->transport == TRANSPORT_TCP)
-            connections_closed(connections, record);
+        connections_closed(connections, record);
+        return;
+    case RECORD_DATAGRAM:
+        connections_datagram(connections, record, (const uint8_t *)record + sizeof(struct record_datagram));
+        return;
+    case RECORD_SESSION:
+        connections_session(connections, &session->key, &session->totals, true);
         return;
     case RECORD_PROGRESS:
         connections_progress(connections, record);

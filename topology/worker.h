@@ -15,6 +15,8 @@
 
 typedef void (*worker_record)(void *context, const void *record, size_t size);
 
+typedef void (*worker_session)(void *context, const struct session_key *key, const struct session_totals *totals);
+
 /* Where records come from. Each ring is used by one thread, its worker's. */
 struct worker_source {
     void *context;
@@ -22,6 +24,8 @@ struct worker_source {
     size_t (*drain)(void *context, unsigned ring, worker_record callback, void *callback_context);
     /* Returns when the ring has something, the time is over, or a signal came. */
     void (*wait)(void *context, unsigned ring, uint64_t timeout_ns);
+    /* Calls back for every UDP session with its totals; asked once a window, by the worker of ring 0. May be NULL. */
+    void (*sessions)(void *context, worker_session callback, void *callback_context);
 };
 
 struct workers_options {

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "connection_harness.h"
+
+#define QUERY "\x12\x34\1\0\0\1\0\0\0\0\0\0\3www\1x\0\0\1\0\1"
+#define OTHER "\x56\x78\1\0\0\1\0\0\0\0\0\0\3ftp\1x\0\0\1\0\1"
+#define ANSWER "\x12\x34\x81\x80\0\1\0\0\0\0\0\0\3www\1x\0\0\1\0\1"
+#define NO_NAME "\x12\x34\x81\x83\0\1\0\0\0\0\0\0\3www\1x\0\0\1\0\1"
+
+struct udp {
+    uint64_t cookie;
+    uint8_t address[4]; /* bound to; zeroes: nothing */
+    uint16_t port;
+    uint32_t netns, process, lost;
+};
+
+static void opens(struct world *world, const struct udp *udp) {
+    struct record_opened record = {.kind = RECORD_OPENED,
+                                   .family = 2,
+                                   .transport = TRANSPORT_UDP,
+                                   .time = world->now,
+                                   .cookie = udp->cookie,
+                                   .owner = {.tgid = udp->process, .netns = udp->netns},
+                                   .local_port = udp->port};
+    memcpy(record.local_address, udp->address, 4);
+    connections_opened(world->connections, &record);
+}
+
+static void moves(struct world *world, const struct udp *udp, bool egress, const uint8_t peer[4], uint16_t port,
+                  bool client, const char *bytes, size_t length) {
+    struct record_datagram record = {.kind = RECORD_DATAGRAM,
+                                     .captured = length,
+                                     .time = world->now += 1000000,
+                                     .cookie = udp->cookie,
+                                     .peer_port = port,
+                                     .family = 2,
+                                     .egress = egress,
+                                     .role = client ? ROLE_CLIENT : ROLE_SERVER,
+                                     .proof = PROOF_FIRST,
+                                     .length = length,
+                                     .lost = udp->lost};
+    memcpy(record.peer_address, peer, 4);
+    uint8_t *exact = malloc(length);
+    memcpy(exact, bytes, length);
+    connections_datagram(world->connections, &record, exact);
+    free(exact);
+}
+
+#define SENDS(world, udp, peer, port, client, text) moves(world, udp, true, peer, port, client, text, sizeof(text) - 1)
+#define RECEIVES(world, udp, peer, port, client, text)                                                                 \
+    moves(world, udp, false, peer, port, client, text, sizeof(text) - 1)
+
+static void totals(struct world *world, const struct udp *udp, const uint8_t peer[4], uint16_t port, bool client,
+                   uint64_t sent, uint64_t received) {
+    struct session_key key = {.cookie = udp->cookie, .port = port, .family = 2};
+    struct session_totals totals = {.datagrams_sent = sent / 100,
+                                    .datagrams_received = received / 100,
+                                    .bytes_sent = sent,
+                                    .bytes_received = received,
+                                    .first_time = 1,
+                                    .last_time = world->now,
+                                    .role = client ? ROLE_CLIENT : ROLE_SERVER,
+                                    .proof = PROOF_FIRST};
+    memcpy(key.address, peer, 4);
+    connections_session(world->connections, &key, &totals, false);
+}
+
+static void closes(struct world *world, const struct udp *udp) {
+    struct record_closed record = {
+        .kind = RECORD_CLOSED, .transport = TRANSPORT_UDP, .time = world->now, .cookie = udp->cookie};
+    connections_closed(world->connections, &record);
+}
+
+static const uint8_t here[4] = {127, 0, 0, 1}, far[4] = {192, 0, 2, 7};
+
+static void test_both_ends_make_one_edge(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0}, server = {2, {0}, 53, 1, SERVER_PROCESS, 0};
+    opens(&world, &client);
+    opens(&world, &server);
+    SENDS(&world, &client, here, 53, true, QUERY);
+    RECEIVES(&world, &server, here, 41000, false, QUERY);
+    SENDS(&world, &server, here, 41000, false, NO_NAME);
+    RECEIVES(&world, &client, here, 53, true, NO_NAME);
+    totals(&world, &client, here, 53, true, 1000, 2000);
+    totals(&world, &server, here, 41000, false, 2000, 1000);
+    connections_sessions_shown(world.connections);
+    closes(&world, &client);
+    closes(&world, &server);
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 1);
+    const struct edge *edge = world_edge(&world, PROTOCOL_DNS);
+    assert_int_equal(edge->transport, TRANSPORT_UDP);
+    assert_int_equal(edge->client.id, CLIENT_PROCESS);
+    assert_int_equal(edge->server.id, SERVER_PROCESS);
+    assert_int_equal(edge->server_port, 53);
+    assert_int_equal(edge->window.calls, 1);
+    assert_int_equal(edge->window.client_error, 1);
+    assert_int_equal(edge->window.no_response, 0);
+    assert_int_equal(edge->window.duration.sum, 1000000);
+    assert_int_equal(edge->window.client_duration.sum, 3000000);
+    assert_int_equal(edge->window.connects, 1);
+    assert_int_equal(edge->window.request_bytes, 1000);
+    assert_int_equal(edge->window.response_bytes, 2000);
+    assert_int_equal(edge->window.request_datagrams, 10);
+    assert_int_equal(edge->in_flight, 0);
+    assert_int_equal(edge->open_connections, 0);
+    world_close(&world);
+}
+
+static void test_a_client_alone_makes_a_half_edge_and_totals_are_deltas(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0};
+    opens(&world, &client);
+    SENDS(&world, &client, far, 53, true, QUERY);
+    SENDS(&world, &client, far, 53, true, OTHER);
+    RECEIVES(&world, &client, far, 53, true, ANSWER);
+    totals(&world, &client, far, 53, true, 300, 100);
+    world_next_window(&world);
+    const struct edge *edge = world_edge(&world, PROTOCOL_DNS);
+    assert_false(edge->server_here);
+    assert_int_equal(edge->window.calls, 1);
+    assert_int_equal(edge->window.client_duration.sum, 2000000);
+    assert_int_equal(edge->window.request_bytes, 300);
+    assert_int_equal(edge->in_flight, 1);
+    assert_int_equal(edge->open_connections, 1);
+    totals(&world, &client, far, 53, true, 400, 100);
+    closes(&world, &client);
+    world_next_window(&world);
+    edge = world_edge(&world, PROTOCOL_DNS);
+    assert_int_equal(edge->window.request_bytes, 100);
+    assert_int_equal(edge->window.response_bytes, 0);
+    assert_int_equal(edge->window.no_response, 1);
+    assert_int_equal(edge->window.connects, 0);
+    assert_int_equal(edge->in_flight, 0);
+    world_close(&world);
+}
+
+static void test_a_query_without_an_answer_is_a_timeout(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0};
+    opens(&world, &client);
+    SENDS(&world, &client, far, 53, true, QUERY);
+    uint64_t timeouts = 0;
+    for (int i = 0; i < 4; i++) {
+        totals(&world, &client, far, 53, true, 100, 0);
+        world_next_window(&world);
+        timeouts += world_edge(&world, PROTOCOL_DNS) ? world_edge(&world, PROTOCOL_DNS)->window.timeout : 0;
+    }
+    assert_int_equal(timeouts, 1);
+    closes(&world, &client);
+    world_next_window(&world);
+    assert_null(world_edge(&world, PROTOCOL_DNS));
+    world_close(&world);
+}
+
+static void test_an_answer_that_did_not_fit_the_ring_makes_a_lost_call(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp server = {2, {0}, 53, 1, SERVER_PROCESS, 0};
+    opens(&world, &server);
+    RECEIVES(&world, &server, far, 41000, false, QUERY);
+    server.lost = 1; /* the answer */
+    RECEIVES(&world, &server, far, 41001, false, QUERY);
+    SENDS(&world, &server, far, 41001, false, ANSWER);
+    closes(&world, &server);
+    world_next_window(&world);
+    const struct edge *edge = world_edge(&world, PROTOCOL_DNS);
+    assert_int_equal(edge->window.calls, 1);
+    assert_int_equal(edge->window.lost, 1);
+    assert_int_equal(edge->window.no_response, 0);
+    world_close(&world);
+}
+
+static void test_the_first_datagram_seen_may_be_an_answer(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0};
+    opens(&world, &client);
+    RECEIVES(&world, &client, far, 53, false, ANSWER); /* the kernel takes the sender for the client */
+    SENDS(&world, &client, far, 53, false, QUERY);
+    RECEIVES(&world, &client, far, 53, false, ANSWER);
+    totals(&world, &client, far, 53, false, 100, 200);
+    world_next_window(&world);
+    const struct edge *edge = world_edge(&world, PROTOCOL_DNS);
+    assert_int_equal(world_edges(&world), 1);
+    assert_true(edge->client_here && !edge->server_here);
+    assert_int_equal(edge->server_port, 53);
+    assert_int_equal(edge->window.calls, 1);
+    assert_int_equal(edge->window.request_bytes, 100);
+    world_close(&world);
+}
+
+/* The same ports and loopback addresses in two network namespaces at once. */
+static void test_loopback_is_joined_within_a_namespace_only(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp clients[2] = {{1, {0}, 41000, 1, 101, 0}, {2, {0}, 41000, 2, 102, 0}};
+    struct udp servers[2] = {{3, {0}, 53, 1, 201, 0}, {4, {0}, 53, 2, 202, 0}};
+    for (int i = 0; i < 2; i++) {
+        opens(&world, &clients[i]);
+        opens(&world, &servers[i]);
+        SENDS(&world, &clients[i], here, 53, true, QUERY);
+    }
+    for (int i = 0; i < 2; i++) {
+        RECEIVES(&world, &servers[i], here, 41000, false, QUERY);
+        SENDS(&world, &servers[i], here, 41000, false, ANSWER);
+    }
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 2);
+    for (size_t i = 0; i < world.merged.table.capacity; i++) {
+        const struct edge *edge = world.merged.table.slots[i].value;
+        if (edge)
+            assert_int_equal(edge->server.id - edge->client.id, 100);
+    }
+    world_close(&world);
+}
+
+static const uint8_t client_address[4] = {10, 0, 0, 1}, server_address[4] = {10, 0, 0, 2};
+
+/* Two namespaces with the same private network: only what was sent first tells who speaks with whom. */
+static void ambiguous(bool alike, size_t expected_both) {
+    struct world world;
+    world_open(&world);
+    struct udp clients[2] = {{1, {10, 0, 0, 1}, 41000, 1, 101, 0}, {2, {10, 0, 0, 1}, 41000, 2, 102, 0}};
+    struct udp servers[2] = {{3, {10, 0, 0, 2}, 53, 3, 201, 0}, {4, {10, 0, 0, 2}, 53, 4, 202, 0}};
+    for (int i = 0; i < 2; i++) {
+        opens(&world, &clients[i]);
+        opens(&world, &servers[i]);
+    }
+    SENDS(&world, &clients[0], server_address, 53, true, QUERY);
+    if (alike)
+        SENDS(&world, &clients[1], server_address, 53, true, QUERY);
+    else
+        SENDS(&world, &clients[1], server_address, 53, true, OTHER);
+    RECEIVES(&world, &servers[0], client_address, 41000, false, QUERY);
+    SENDS(&world, &servers[0], client_address, 41000, false, ANSWER);
+    world_next_window(&world);
+    size_t both = 0;
+    for (size_t i = 0; i < world.merged.table.capacity; i++) {
+        const struct edge *edge = world.merged.table.slots[i].value;
+        if (edge && edge->client_here && edge->server_here) {
+            both++;
+            assert_int_equal(edge->client.id, 101);
+            assert_int_equal(edge->server.id, 201);
+        }
+    }
+    assert_int_equal(both, expected_both);
+    world_close(&world);
+}
+
+static void test_the_first_datagram_decides_or_they_stay_two(void **unused) {
+    (void)unused;
+    ambiguous(false, 1);
+    ambiguous(true, 0);
+}
+
+static void test_what_is_not_understood_is_an_edge_of_its_bytes(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp server = {2, {0}, 443, 1, SERVER_PROCESS, 0};
+    opens(&world, &server);
+    for (uint16_t port = 1; port <= 1000; port++) {
+        RECEIVES(&world, &server, far, port, false, "\xc3 a datagram of another protocol");
+        totals(&world, &server, far, port, false, 500, 100);
+    }
+    connections_sessions_shown(world.connections);
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 1);
+    const struct edge *edge = world_edge(&world, PROTOCOL_UNKNOWN);
+    assert_int_equal(edge->window.request_bytes, 100000);
+    assert_int_equal(edge->window.connects, 1000);
+    assert_int_equal(edge->open_connections, 1000);
+    connections_sessions_shown(world.connections); /* the kernel holds none of them any more */
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 0);
+    world_close(&world);
+}
+
+int main(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_both_ends_make_one_edge),
+        cmocka_unit_test(test_a_client_alone_makes_a_half_edge_and_totals_are_deltas),
+        cmocka_unit_test(test_a_query_without_an_answer_is_a_timeout),
+        cmocka_unit_test(test_an_answer_that_did_not_fit_the_ring_makes_a_lost_call),
+        cmocka_unit_test(test_the_first_datagram_seen_may_be_an_answer),
+        cmocka_unit_test(test_loopback_is_joined_within_a_namespace_only),
+        cmocka_unit_test(test_the_first_datagram_decides_or_they_stay_two),
+        cmocka_unit_test(test_what_is_not_understood_is_an_edge_of_its_bytes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

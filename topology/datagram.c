@@ -1,0 +1,432 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "datagram.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "call.h"
+#include "session.h"
+
+#define XXH_INLINE_ALL
+#include <xxhash.h>
+
+#define IDLE_NS (60 * 1000000000ULL)
+
+enum { UNKNOWN_DATAGRAMS = 16, FRESH_LIMIT = 65536 }; /* datagrams without a verdict; sessions not on an edge yet */
+
+struct datagrams {
+    struct engine *engine;
+    struct table sockets, sessions;
+    struct twins twins;
+    size_t limit;
+    uint32_t round; /* of shows by the kernel; from 1 */
+    uint64_t *fresh;
+    size_t fresh_count, fresh_capacity;
+};
+
+int datagrams_new(struct engine *engine, size_t limit, struct datagrams **ret_datagrams) {
+    struct datagrams *all = calloc(1, sizeof(*all));
+    if (!all)
+        return -ENOMEM;
+    *all = (struct datagrams){.engine = engine, .limit = limit, .round = 1};
+    all->sockets.limit = all->sessions.limit = limit;
+    *ret_datagrams = all;
+    return 0;
+}
+
+/* ---- twins ---- */
+
+static void put_party(struct engine *engine, struct party *party, uint64_t cookie, const struct edge_end *owner) {
+    const struct edge_end *former = party->owner;
+    party->cookie = cookie;
+    party->owner = owner ? engine_take_end(engine, *owner) : NULL;
+    engine_give_end(engine, former);
+}
+
+static void counted_most(struct session_counts *into, const struct session_counts *from) {
+    for (int d = 0; d < 2; d++) {
+        into->bytes[d] = into->bytes[d] > from->bytes[d] ? into->bytes[d] : from->bytes[d];
+        into->datagrams[d] = into->datagrams[d] > from->datagrams[d] ? into->datagrams[d] : from->datagrams[d];
+    }
+}
+
+/* Both ends are here: one edge, on which the server's end counts. */
+static void join(struct datagrams *all, struct session *one, struct session *other) {
+    struct session *client = one->talk.parsed == SIDE_CLIENT ? one : other, *server = client == one ? other : one;
+    twins_remove(&all->twins, one);
+    twins_remove(&all->twins, other);
+    client->twin = server;
+    server->twin = client;
+    conversation_leave(&client->talk);
+    conversation_leave(&server->talk);
+    put_party(all->engine, &client->talk.server, server->socket->cookie, server->socket->party.owner);
+    put_party(all->engine, &server->talk.client, client->socket->cookie, client->socket->party.owner);
+    client->talk.timing = true;
+    client->talk.open = false;
+    server->talk.connect_counted |= client->talk.connect_counted;
+    counted_most(&server->counted, &client->counted); /* what is in an edge already is not counted again */
+}
+
+/* The other end is gone: this one speaks for itself again. */
+static void part(struct engine *engine, struct session *session) {
+    struct session *twin = session->twin;
+    if (!twin)
+        return;
+    session->twin = twin->twin = NULL;
+    if (!twin->talk.timing)
+        return;
+    calls_drop(engine, &twin->talk); /* the server's end has counted them */
+    conversation_leave(&twin->talk);
+    twin->talk.timing = false;
+    twin->talk.connect_counted = true;
+    counted_most(&twin->counted, &session->counted);
+}
+
+static void look_for_twin(struct datagrams *all, struct session *session) {
+    struct session *twin = session->waits ? twins_find(&all->twins, session) : NULL;
+    if (twin)
+        join(all, session, twin);
+}
+
+/* ---- sessions ---- */
+
+static bool is_to_many(const uint8_t *address, uint8_t family) { /* multicast or broadcast: nobody must answer */
+    if (family == 4)
+        return (address[0] & 0xf0) == 0xe0 || (address[0] == 255 && address[3] == 255);
+    return address[0] == 0xff;
+}
+
+static void set_ends(struct session *session, bool client, const uint8_t *peer, uint16_t peer_port) {
+    struct conversation *talk = &session->talk;
+    const struct udp_socket *socket = session->socket;
+    memcpy(client ? talk->client_address : talk->server_address, socket->address, 16);
+    memcpy(client ? talk->server_address : talk->client_address, peer, 16);
+    talk->client_port = client ? socket->port : peer_port;
+    talk->server_port = client ? peer_port : socket->port;
+    talk->parsed = client ? SIDE_CLIENT : SIDE_SERVER;
+}
+
+static void remember_fresh(struct datagrams *all, uint64_t key) {
+    if (all->fresh_count == all->fresh_capacity) {
+        size_t capacity = all->fresh_capacity ? all->fresh_capacity * 2 : 256;
+        uint64_t *bigger = capacity > FRESH_LIMIT ? NULL : realloc(all->fresh, capacity * sizeof(*bigger));
+        if (!bigger) {
+            datagrams_settle(all);
+            if (!all->fresh_capacity)
+                return;
+        } else {
+            all->fresh = bigger;
+            all->fresh_capacity = capacity;
+        }
+    }
+    all->fresh[all->fresh_count++] = key;
+}
+
+static uint64_t key_of(const struct session_key *key) {
+    uint64_t hash = XXH3_64bits(key, sizeof(*key));
+    return hash ? hash : 1;
+}
+
+static struct session *session_new(struct datagrams *all, struct udp_socket *socket, const struct session_key *key,
+                                   uint8_t role, uint8_t proof) {
+    struct session *session = calloc(1, sizeof(*session));
+    if (!session || table_put(&all->sessions, key_of(key), session)) {
+        all->engine->losses.connections_refused += session != NULL;
+        all->engine->losses.memory += !session;
+        free(session);
+        return NULL;
+    }
+    struct conversation *talk = &session->talk;
+    session->key = key_of(key);
+    session->socket = socket;
+    session->after = socket->first;
+    if (socket->first)
+        socket->first->before = session;
+    socket->first = session;
+    talk->transport = TRANSPORT_UDP;
+    talk->family = key->family == 2 ? 4 : 6;
+    talk->proof = proof;
+    talk->netns = socket->owner.netns;
+    talk->noted = UINT32_MAX;
+    talk->opaque = is_to_many(key->address, talk->family);
+    set_ends(session, role != ROLE_SERVER, key->address, key->port);
+    put_party(all->engine, role != ROLE_SERVER ? &talk->client : &talk->server, socket->cookie, socket->party.owner);
+    twins_add(&all->twins, session);
+    remember_fresh(all, session->key);
+    return session;
+}
+
+static struct session *session_of(struct datagrams *all, const struct session_key *key, uint8_t role, uint8_t proof) {
+    struct session *session = table_get(&all->sessions, key_of(key));
+    if (session)
+        return session;
+    struct udp_socket *socket = table_get(&all->sockets, key->cookie);
+    if (!socket) {
+        all->engine->losses.unknown_socket++;
+        return NULL;
+    }
+    return session_new(all, socket, key, role, proof);
+}
+
+/* Unanswered calls of a socket some of whose datagrams were lost may have been answered. */
+static uint32_t forgive(struct session *session, uint32_t calls) {
+    uint32_t forgiven = calls < session->socket->unexplained ? calls : session->socket->unexplained;
+    session->socket->unexplained -= forgiven;
+    return forgiven;
+}
+
+static void session_end(struct datagrams *all, struct session *session, uint64_t now) {
+    struct engine *engine = all->engine;
+    struct udp_socket *socket = session->socket;
+    engine->now = now;
+    calls_abandon(engine, &session->talk,
+                  session->talk.timing ? 0 : forgive(session, calls_outstanding(&session->talk)));
+    part(engine, session);
+    twins_remove(&all->twins, session);
+    table_remove(&all->sessions, session->key);
+    if (session->before)
+        session->before->after = session->after;
+    else
+        socket->first = session->after;
+    if (session->after)
+        session->after->before = session->before;
+    conversation_close(engine, &session->talk);
+    free(session);
+}
+
+void datagrams_settle(struct datagrams *all) {
+    for (size_t i = 0; i < all->fresh_count; i++) {
+        struct session *session = table_get(&all->sessions, all->fresh[i]);
+        if (session && !session->talk.timing)
+            conversation_open(all->engine, &session->talk);
+    }
+    all->fresh_count = 0;
+}
+
+/* ---- sockets ---- */
+
+void datagrams_opened(struct datagrams *all, const struct record_opened *record) {
+    struct udp_socket *socket = table_get(&all->sockets, record->cookie);
+    if (!socket) {
+        socket = calloc(1, sizeof(*socket));
+        if (!socket || table_put(&all->sockets, record->cookie, socket)) {
+            all->engine->losses.connections_refused++;
+            free(socket);
+            return;
+        }
+    }
+    socket->cookie = record->cookie;
+    socket->owner = record->owner;
+    socket->family = record->family == 2 ? 4 : 6;
+    socket->port = record->local_port;
+    memcpy(socket->address, record->local_address, 16);
+    conversation_own(all->engine, &socket->party, &record->owner, record->command);
+    for (struct session *session = socket->first; session; session = session->after) { /* it changed hands */
+        struct conversation *talk = &session->talk;
+        conversation_leave(talk);
+        put_party(all->engine, talk->parsed == SIDE_CLIENT ? &talk->client : &talk->server, socket->cookie,
+                  socket->party.owner);
+        remember_fresh(all, session->key);
+    }
+}
+
+void datagrams_closed(struct datagrams *all, const struct record_closed *record) {
+    struct udp_socket *socket = table_get(&all->sockets, record->cookie);
+    if (!socket) {
+        all->engine->losses.unknown_socket++;
+        return;
+    }
+    while (socket->first)
+        session_end(all, socket->first, record->time);
+    engine_give_end(all->engine, socket->party.owner);
+    table_remove(&all->sockets, record->cookie);
+    free(socket);
+}
+
+static void note_lost(struct datagrams *all, struct udp_socket *socket, uint32_t lost) {
+    if (lost <= socket->lost)
+        return;
+    all->engine->losses.lost_datagrams += lost - socket->lost;
+    socket->unexplained += lost - socket->lost;
+    socket->lost = lost;
+}
+
+/* ---- datagrams ---- */
+
+/* The guess of who is the client was wrong: what it says is an answer. */
+static void swap_roles(struct datagrams *all, struct session *session, const struct record_datagram *record) {
+    bool client = session->talk.parsed == SIDE_SERVER;
+    struct party own = client ? session->talk.server : session->talk.client;
+    twins_remove(&all->twins, session);
+    conversation_leave(&session->talk);
+    session->talk.client = client ? own : (struct party){0};
+    session->talk.server = client ? (struct party){0} : own;
+    uint64_t bytes = session->counted.bytes[0], datagrams = session->counted.datagrams[0];
+    session->counted.bytes[0] = session->counted.bytes[1];
+    session->counted.datagrams[0] = session->counted.datagrams[1];
+    session->counted.bytes[1] = bytes;
+    session->counted.datagrams[1] = datagrams;
+    session->fits[0] = session->fits[1] = 0;
+    set_ends(session, client, record->peer_address, record->peer_port);
+    twins_add(&all->twins, session);
+    remember_fresh(all, session->key);
+}
+
+static enum direction direction_of(const struct session *session, const struct record_datagram *record) {
+    return (session->talk.parsed == SIDE_CLIENT) == record->egress ? DIRECTION_REQUEST : DIRECTION_RESPONSE;
+}
+
+static const struct protocol *ask(struct session *session, enum direction direction, const uint8_t *bytes,
+                                  size_t length) {
+    for (int i = 0; protocols[i]; i++) {
+        if (!protocols[i]->datagrams)
+            continue;
+        uint32_t bit = 1u << protocols[i]->id;
+        enum probe_verdict verdict = protocols[i]->probe(direction, bytes, length);
+        if (verdict >= PROBE_MAYBE)
+            session->fits[direction] |= bit;
+        if (verdict == PROBE_CERTAIN || (verdict == PROBE_MAYBE && (session->fits[!direction] & bit)))
+            return protocols[i];
+    }
+    return NULL;
+}
+
+static void infer(struct datagrams *all, struct session *session, const struct record_datagram *record,
+                  const uint8_t *bytes) {
+    enum direction direction = direction_of(session, record);
+    const struct protocol *verdict = ask(session, direction, bytes, record->captured);
+    bool guessed = !session->twin && !session->talk.protocol && session->records == 0;
+    if (!verdict && guessed && (verdict = ask(session, !direction, bytes, record->captured)) != NULL)
+        swap_roles(all, session, record);
+    if (verdict && conversation_adopt(all->engine, &session->talk, verdict))
+        return;
+    if (++session->records >= UNKNOWN_DATAGRAMS)
+        conversation_withdraw(all->engine, &session->talk);
+}
+
+static void parse(struct datagrams *all, struct session *session, const struct record_datagram *record,
+                  const uint8_t *bytes) {
+    struct conversation *talk = &session->talk;
+    struct engine *engine = all->engine;
+    engine->current = talk;
+    engine->began = engine->now;
+    talk->excused = session->socket->unexplained < UINT16_MAX ? session->socket->unexplained : UINT16_MAX;
+    uint16_t excused = talk->excused;
+    struct parse_result result =
+        talk->protocol->parse(talk->state, direction_of(session, record), bytes, record->captured,
+                              record->captured < record->length, &engine->output);
+    session->socket->unexplained -= excused - talk->excused;
+    if (result.status == PARSE_ERROR)
+        conversation_withdraw(engine, talk);
+}
+
+void datagrams_show(struct datagrams *all, const struct record_datagram *record, const uint8_t *bytes) {
+    struct session_key key = {.cookie = record->cookie, .port = record->peer_port, .family = record->family};
+    memcpy(key.address, record->peer_address, 16);
+    struct session *session = session_of(all, &key, record->role, record->proof);
+    if (!session)
+        return;
+    all->engine->now = record->time;
+    session->last_time = record->time;
+    note_lost(all, session->socket, record->lost);
+    if (!session->first_hash) {
+        session->first_hash = XXH3_64bits(bytes, record->captured) | 1;
+        session->first_length = record->length;
+        look_for_twin(all, session);
+    }
+    if (!session->talk.protocol && !session->talk.opaque)
+        infer(all, session, record, bytes);
+    if (session->talk.protocol)
+        parse(all, session, record, bytes);
+}
+
+/* ---- totals ---- */
+
+static uint64_t more(uint64_t *counted, uint64_t now) {
+    uint64_t delta = now > *counted ? now - *counted : 0;
+    *counted = now;
+    return delta;
+}
+
+static void account(struct datagrams *all, struct session *session, const struct session_totals *totals) {
+    bool client = session->talk.parsed == SIDE_CLIENT;
+    struct session_counts *counted = &session->counted;
+    uint64_t request = more(&counted->bytes[0], client ? totals->bytes_sent : totals->bytes_received);
+    uint64_t response = more(&counted->bytes[1], client ? totals->bytes_received : totals->bytes_sent);
+    uint64_t asked = more(&counted->datagrams[0], client ? totals->datagrams_sent : totals->datagrams_received);
+    uint64_t answered = more(&counted->datagrams[1], client ? totals->datagrams_received : totals->datagrams_sent);
+    if (session->talk.timing || (!request && !response && !asked && !answered))
+        return;
+    struct edge *edge = conversation_edge(all->engine, &session->talk);
+    if (!edge)
+        return;
+    conversation_account(all->engine, &session->talk, request, response);
+    struct edge_window *window = edges_window(all->engine->edges, edge, all->engine->now);
+    window->request_datagrams += asked;
+    window->response_datagrams += answered;
+}
+
+void datagrams_totals(struct datagrams *all, const struct session_key *key, const struct session_totals *totals,
+                      bool last) {
+    struct session *session = session_of(all, key, totals->role, totals->proof);
+    if (!session)
+        return;
+    const struct edges *edges = all->engine->edges;
+    uint64_t before = edges->start && edges->previous_open ? edges->start - 1 : totals->last_time;
+    all->engine->now = last || totals->last_time < before ? totals->last_time : before;
+    if (session->first_time && session->first_time != totals->first_time) /* it was over, and began again */
+        session->counted = (struct session_counts){0};
+    session->first_time = totals->first_time;
+    session->last_time = totals->last_time > session->last_time ? totals->last_time : session->last_time;
+    session->round = all->round;
+    if (!session->first_hash)
+        look_for_twin(all, session);
+    account(all, session, totals);
+    if (last)
+        session_end(all, session, totals->last_time);
+}
+
+void datagrams_shown_all(struct datagrams *all) {
+    uint32_t round = all->round++;
+    for (size_t i = 0; i < all->sessions.capacity;) {
+        struct session *session = all->sessions.slots[i].value;
+        if (session && session->round && session->round != round)
+            session_end(all, session, session->last_time); /* another may stand in its slot now */
+        else
+            i++;
+    }
+}
+
+void datagrams_tick(struct datagrams *all, uint64_t now) {
+    for (size_t i = 0; i < all->sessions.capacity;) {
+        struct session *session = all->sessions.slots[i].value;
+        if (session && !session->round && session->last_time + IDLE_NS < now) { /* the kernel's table was full */
+            session_end(all, session, now);
+            continue;
+        }
+        if (session && session->talk.calls) {
+            uint32_t *unexplained = session->talk.timing ? NULL : &session->socket->unexplained;
+            calls_time_out(all->engine, &session->talk, now, unexplained);
+        }
+        i++;
+    }
+}
+
+void datagrams_free(struct datagrams *all) {
+    if (!all)
+        return;
+    for (size_t i = 0; i < all->sockets.capacity; i++) {
+        struct udp_socket *socket = all->sockets.slots[i].value;
+        while (socket && socket->first)
+            session_end(all, socket->first, 0);
+        if (socket)
+            engine_give_end(all->engine, socket->party.owner);
+        free(socket);
+    }
+    table_done(&all->sockets);
+    table_done(&all->sessions);
+    table_done(&all->twins.waiting);
+    free(all->fresh);
+    free(all);
+}

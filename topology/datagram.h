@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * UDP: sessions of a socket with a peer. Private to topology/; the public face is connection.h.
+ *
+ * A session is one end's (cookie, peer's address, peer's port). When both ends are on this host, their two sessions are
+ * joined (twins) and make one edge: the server's counts calls and bytes, the client's only its durations. They are
+ * found by their pair of ports; the addresses must agree as far as the sockets are bound, and a loopback or link-local
+ * address means the same only within one network namespace. If several fit, the first datagram must be the same; if
+ * that leaves more than one, they stay two half-edges.
+ *
+ * Bytes come from the kernel's totals alone, whatever was shown of a session's datagrams.
+ */
+#ifndef WEFT_TOPOLOGY_DATAGRAM_H
+#define WEFT_TOPOLOGY_DATAGRAM_H
+
+#include "conversation.h"
+
+struct datagrams;
+int datagrams_new(struct engine *engine, size_t limit, struct datagrams **ret_datagrams);
+void datagrams_free(struct datagrams *datagrams);
+
+void datagrams_opened(struct datagrams *datagrams, const struct record_opened *record);
+void datagrams_closed(struct datagrams *datagrams, const struct record_closed *record);
+void datagrams_show(struct datagrams *datagrams, const struct record_datagram *record, const uint8_t *bytes);
+/* `last`: the kernel holds it no more. What it moved counts in the window of its last datagram, if that is open. */
+void datagrams_totals(struct datagrams *datagrams, const struct session_key *key, const struct session_totals *totals,
+                      bool last);
+/* Every session that the kernel holds was shown: those that it showed before, and not now, are over. */
+void datagrams_shown_all(struct datagrams *datagrams);
+void datagrams_settle(struct datagrams *datagrams);
+void datagrams_tick(struct datagrams *datagrams, uint64_t now);
+
+#endif

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One end's part of a UDP exchange, and the socket it belongs to. Private to topology/datagram.c and twin.c. */
+#ifndef WEFT_TOPOLOGY_SESSION_H
+#define WEFT_TOPOLOGY_SESSION_H
+
+#include "datagram.h"
+
+struct udp_socket {
+    uint64_t cookie;
+    struct record_owner owner;
+    struct party party; /* who owns it */
+    char command[16];
+    uint8_t address[16], family; /* what it is bound to; zeroes: nothing */
+    uint16_t port;
+    uint32_t lost;         /* datagrams, as the kernel last told */
+    uint32_t unexplained;  /* of those, not counted as lost calls yet */
+    struct session *first; /* of its sessions */
+};
+
+struct session {
+    struct conversation talk; /* first */
+    struct udp_socket *socket;
+    struct session *before, *after;  /* of the same socket */
+    struct session *twin;            /* the other end, on this host */
+    struct session *previous, *next; /* in its list of twins to be */
+    uint64_t key;
+    uint64_t first_time, last_time, first_hash; /* of its first datagram, as shown; 0: none was */
+    struct session_counts {
+        uint64_t bytes[2], datagrams[2]; /* by direction */
+    } counted;
+    uint32_t first_length, fits[2];
+    uint32_t round; /* in which the kernel showed it last; 0: never */
+    uint8_t records;
+    bool waits; /* it stands in a list of twins to be */
+};
+
+/* Sessions that wait for their other end, by their pair of ports. */
+struct twins {
+    struct table waiting;
+};
+
+void twins_add(struct twins *twins, struct session *session);
+void twins_remove(struct twins *twins, struct session *session);
+/* The one session that can only be the other end; NULL: none, or more than one. It waits until it is removed. */
+struct session *twins_find(const struct twins *twins, const struct session *session);
+
+#endif

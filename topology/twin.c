@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Which two sessions are the two ends of one. */
+#include <string.h>
+
+#include "server.h"
+#include "session.h"
+
+static uint64_t key_of(const struct session *session) {
+    return (uint64_t)session->talk.client_port << 16 | session->talk.server_port | 1ULL << 32;
+}
+
+/* Of one pair of ports: more than this many sessions are not looked through. */
+enum { LOOK_LIMIT = 256 };
+
+void twins_add(struct twins *twins, struct session *session) {
+    struct session *first = table_get(&twins->waiting, key_of(session));
+    session->previous = session->next = NULL;
+    if (table_put(&twins->waiting, key_of(session), session))
+        return;
+    session->waits = true;
+    session->next = first;
+    if (first)
+        first->previous = session;
+}
+
+void twins_remove(struct twins *twins, struct session *session) {
+    if (!session->waits)
+        return;
+    session->waits = false;
+    if (session->next)
+        session->next->previous = session->previous;
+    if (session->previous)
+        session->previous->next = session->next;
+    else if (session->next)
+        table_put(&twins->waiting, key_of(session), session->next);
+    else
+        table_remove(&twins->waiting, key_of(session));
+}
+
+static bool is_set(const uint8_t *address) {
+    static const uint8_t zeroes[16];
+    return memcmp(address, zeroes, 16) != 0;
+}
+
+/* The server sees the client at an address that its socket may have, and the other way round. */
+static bool may_be_one(const struct session *client, const struct session *server) {
+    const struct conversation *c = &client->talk, *s = &server->talk;
+    if (c->family != s->family)
+        return false;
+    if (is_set(client->socket->address) && memcmp(client->socket->address, s->client_address, 16) != 0)
+        return false;
+    if (is_set(server->socket->address) && memcmp(server->socket->address, c->server_address, 16) != 0)
+        return false;
+    bool local = address_is_local(c->server_address, c->family) || address_is_local(s->client_address, s->family);
+    return !local || c->netns == s->netns;
+}
+
+static bool fit(const struct session *one, const struct session *other) {
+    if (one->talk.parsed == other->talk.parsed)
+        return false;
+    return one->talk.parsed == SIDE_CLIENT ? may_be_one(one, other) : may_be_one(other, one);
+}
+
+static bool began_alike(const struct session *one, const struct session *other) {
+    return one->first_hash && one->first_hash == other->first_hash && one->first_length == other->first_length;
+}
+
+/* Counts those of this list that fit, and gives the last of them. */
+static unsigned count_fits(struct session *first, const struct session *session, bool alike,
+                           struct session **ret_last) {
+    unsigned count = 0, looked = 0;
+    for (struct session *other = first; other; other = other->next)
+        if (++looked > LOOK_LIMIT)
+            return UINT32_MAX;
+        else if (other != session && fit(session, other) && (!alike || began_alike(session, other))) {
+            *ret_last = other;
+            count++;
+        }
+    return count;
+}
+
+struct session *twins_find(const struct twins *twins, const struct session *session) {
+    struct session *first = table_get(&twins->waiting, key_of(session)), *found = NULL, *rival = NULL;
+    unsigned count = count_fits(first, session, false, &found);
+    bool alike = count > 1;
+    if (alike)
+        count = count_fits(first, session, true, &found);
+    if (count != 1)
+        return NULL;
+    /* And the found one has no other choice either. */
+    return count_fits(first, found, alike, &rival) <= 1 && (!rival || rival == session) ? found : NULL;
+}
