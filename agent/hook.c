@@ -60,7 +60,8 @@ static const struct {
     {"seed_owners", "owners of sockets that were open before",
      "connections older than the agent are seen from their next operation on", HOOK_ITERATOR, NONE, 0},
     {"seed_connections", "connections that were open before",
-     "connections older than the agent are seen from their next operation on, and their direction is a guess",
+     "connections older than the agent are seen from their next operation on; when it stops, the last bytes of opaque "
+     "connections are not told",
      HOOK_ITERATOR, NONE, 0},
     {"seed_datagrams", "UDP sockets that were open before", "whoever is seen first in an older session is its client",
      HOOK_ITERATOR, NONE, 0},
@@ -233,12 +234,18 @@ static void explain(int result, char *error, size_t size) {
 
 /* A missing program that nothing stands in for, and without which there is no map. */
 static int require(const struct hooks *hooks, char *error, size_t size) {
-    for (int i = 0; i < PROGRAMS; i++)
-        if (table[i].essential && hooks->list[i].needed && hooks->refused[i]) {
-            snprintf(error, size, "this kernel does not take %s (%s): %s. Without it %s, so weft cannot run here",
-                     table[i].name, table[i].purpose, hooks->list[i].reason, table[i].cost);
-            return -EOPNOTSUPP;
-        }
+    for (int i = 0; i < PROGRAMS; i++) {
+        if (!table[i].essential || !hooks->list[i].needed || !hooks->refused[i])
+            continue;
+        int first = table[i].stands_in_for;
+        int length = snprintf(error, size, "this kernel does not take %s (%s)", table[i].name, hooks->list[i].reason);
+        if (first >= 0 && length >= 0 && (size_t)length < size)
+            length +=
+                snprintf(error + length, size - length, ", nor %s (%s)", table[first].name, hooks->list[first].reason);
+        if (length >= 0 && (size_t)length < size)
+            snprintf(error + length, size - length, ": without it %s", table[i].cost);
+        return -EOPNOTSUPP;
+    }
     return 0;
 }
 
