@@ -514,6 +514,8 @@ static struct parse_result redis_parse(void *opaque, enum direction direction, c
     }
     while (reader.at < length && reader.skip == 0) {
         enum value_result result = read_next(&reader);
+        if (result == VALUE_BAD && direction == DIRECTION_REQUEST && !reader.flow->guessed) /* no gap to blame */
+            return (struct parse_result){PARSE_ERROR, reader.at, 0};
         if (result == VALUE_BAD) {
             reader.flow->lost = true;
             finish_message(&reader);
