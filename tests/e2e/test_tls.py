@@ -28,7 +28,7 @@ def nginx_tls(certificate):
         events {{ worker_connections 512; }}
         http {{ access_log {certificate}/logs/access.log; server {{ listen 127.0.0.1:{port} ssl;
             ssl_certificate {certificate}/cert.pem; ssl_certificate_key {certificate}/key.pem;
-            client_max_body_size 0;
+            client_max_body_size 0; ssl_protocols TLSv1.2 TLSv1.3;
             location / {{ return 200 "ok"; }} }} }}""")
     process = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-p", certificate, "-c", config],
                                stderr=subprocess.DEVNULL)
@@ -64,7 +64,7 @@ def python_tls(certificate):
 
 
 def curl(port, *options):
-    return subprocess.run(["curl", "-s", "-k", "-o", os.devnull, "-w", "%{http_code}\n", "--resolve",
+    return subprocess.run(["curl", "-sS", "-k", "-o", os.devnull, "-w", "%{http_code}\n", "--resolve",
                            f"shop.example.org:{port}:127.0.0.1", *options, f"https://shop.example.org:{port}/users/1?n=[1-4]"],
                           check=True, capture_output=True, text=True, timeout=60).stdout.split()
 
@@ -99,3 +99,33 @@ def test_plain_http_on_the_port_of_tls_is_http(agent, nginx_tls):
     records = weft.stop()
     assert {(e["protocol"], e["tls"], e["calls"]) for e in records.edges(port=nginx_tls)} == {("http", False, 1)}
     assert records.errors("client_error", port=nginx_tls) == 1
+
+
+@pytest.fixture
+def elsewhere(certificate):
+    """The Python server at 198.51.100.2, in a network namespace of its own."""
+    name, port = f"weft-tls-{os.getpid()}", free_port()
+    inside = ["ip", "netns", "exec", name]
+    for command in (["ip", "netns", "add", name], ["ip", "link", "add", "weft-tls0", "type", "veth", "peer", "weft-tls1", "netns", name],
+                    ["ip", "addr", "add", "198.51.100.1/30", "dev", "weft-tls0"], ["ip", "link", "set", "weft-tls0", "up"],
+                    [*inside, "ip", "addr", "add", "198.51.100.2/30", "dev", "weft-tls1"],
+                    [*inside, "ip", "link", "set", "weft-tls1", "up"], [*inside, "ip", "link", "set", "lo", "up"]):
+        subprocess.run(command, check=True)
+    process = subprocess.Popen([*inside, sys.executable, "-c", PYTHON.replace("127.0.0.1", "198.51.100.2"), str(port), certificate],
+                               stderr=subprocess.DEVNULL)
+    while subprocess.run(["curl", "-s", "-k", "-o", os.devnull, f"https://198.51.100.2:{port}/"]).returncode:
+        assert process.poll() is None
+    yield port
+    process.kill()
+    process.wait(10)
+    subprocess.run(["ip", "netns", "del", name], check=True)
+
+
+def test_a_server_elsewhere_bears_the_name_it_was_asked_under(agent, elsewhere):
+    weft = agent("--namespace", "self")
+    subprocess.run(["curl", "-sS", "-k", "-o", os.devnull, "--resolve", f"shop.example.org:{elsewhere}:198.51.100.2",
+                    f"https://shop.example.org:{elsewhere}/?n=[1-3]"], check=True, timeout=60)
+    edges = weft.stop().edges(port=elsewhere)
+    assert {(e["client"]["name"], e["server"]["name"], e["protocol"], e["observed_at"], e["seen_address"]) for e in edges} == {
+        ("curl", "shop.example.org", "tls", "client", "198.51.100.2")}
+    assert sum(e["connects"] for e in edges) == 1
