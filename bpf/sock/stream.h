@@ -350,7 +350,8 @@ static void stream_established(struct sock *sk, struct conn *conn, int old) {
     conn->proof = old == BPF_TCP_SYN_SENT ? PROOF_CONNECT : PROOF_ACCEPT;
     conn->local_port = sk->__sk_common.skc_num; /* a connecting socket gets it after its conn was made */
     read_isn(conn, tcp);
-    register_end(sk, conn);
+    if (!(conn->flags & FLAG_IGNORED)) /* an end in a namespace that is left out shows nothing to its peer here */
+        register_end(sk, conn);
     if (is_subflow(tcp) && subflow_established(sk, conn))
         return;
     struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
