@@ -213,18 +213,25 @@ static void read_runtime(const struct elf *elf, const char *name, struct workloa
     }
 }
 
+static bool is_go_tls(const struct elf *elf) {
+    static const char write[] = "crypto/tls.(*Conn).Write"; /* the table of functions is kept when symbols are not */
+    return holds(elf, ".gopclntab", write) || holds(elf, ".data.rel.ro.gopclntab", write) ||
+           holds(elf, ".data.rel.ro", write);
+}
+
 static void read_tls(const struct elf *elf, struct workload_program *program) {
+    static const char boringssl[] = "OPENSSL_internal"; /* in its error texts, and in nobody else's */
     const char *library = "";
     bool reachable = true;
     /* Whoever only calls SSL_write has the name too, and needs libssl. */
     if (strcmp(program->language, "go") == 0) {
-        library = holds(elf, ".gopclntab", "crypto/tls.(*Conn).Write") ? "go" : "";
+        library = is_go_tls(elf) ? "go" : "";
     } else if (has_symbol(elf, "SSL_write") && !holds(elf, ".dynstr", "libssl.so")) {
-        library = holds(elf, ".rodata", "BoringSSL") ? "boringssl" : "openssl";
+        library = holds(elf, ".rodata", boringssl) ? "boringssl" : "openssl";
     } else if (strcmp(program->language, "rust") == 0 && holds(elf, ".rodata", "rustls")) {
         library = "rustls";
         reachable = holds(elf, ".strtab", "rustls");
-    } else if (holds(elf, ".rodata", "BoringSSL")) {
+    } else if (holds(elf, ".rodata", boringssl)) {
         library = "boringssl";
         reachable = false;
     }
