@@ -29,7 +29,7 @@ static const char *const allowed[] = {
     "read", "write", "readv", "writev", "pread64", "pwrite64", "preadv", "pwritev", "preadv2", "pwritev2", "close",
     "close_range", "lseek", "_llseek", "fstat", "newfstatat", "stat", "lstat", "statx", "fstatfs", "statfs", "access",
     "faccessat", "faccessat2", "readlink", "readlinkat", "getdents64", "getcwd", "dup", "dup2", "dup3", "fcntl",
-    "openat2", "fsync", "fdatasync", "ftruncate", "sendfile", "flock", "name_to_handle_at", "fadvise64",
+    "openat2", "memfd_create", "fsync", "fdatasync", "ftruncate", "sendfile", "flock", "name_to_handle_at", "fadvise64",
     /* memory */
     "mmap", "munmap", "mremap", "mprotect", "madvise", "brk", "msync", "membarrier",
     /* threads and time; clone is below */

@@ -231,6 +231,19 @@ def test_rules_of_the_configuration_name_first(agent, nginx_once, tmp_path):
     assert pairs(weft.stop().edges(port=nginx_once.port)) == {("browser", "shop"): 1}
 
 
+def test_a_damaged_mmdb_file_is_refused_while_the_agent_runs(agent, tmp_path):
+    """It is looked at again when it was replaced, behind the filter of system calls too."""
+    file = tmp_path / "asn.mmdb"
+    (tmp_path / "weft.yaml").write_text(f"mmdb:\n  asn: {file}\n")
+    weft = agent("-c", str(tmp_path / "weft.yaml"))
+    file.write_bytes(b"this is no database" * 100)
+    time.sleep(8)
+    weft.process.terminate()
+    said = weft.process.communicate(timeout=30)[1].decode()
+    assert f"{file}: No such file or directory" in said
+    assert f"{file}: The MaxMind DB file contains invalid metadata" in said
+
+
 def links_of(pid):
     """Ids of the BPF links that a process holds."""
     ids = []

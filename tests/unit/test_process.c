@@ -120,7 +120,7 @@ static void a_link_names_a_real_process(void **state) {
     assert_non_null(mkdtemp(folder));
     snprintf(link, sizeof link, "%s/greeter", folder);
     assert_int_equal(symlink("/bin/sh", link), 0);
-    char *const arguments[] = {"./greeter", "-c", "echo; read x; :", NULL};
+    char *const arguments[] = {"./greeter", "-c", "echo; kill -STOP $$; :", NULL};
     const pid_t child = start(folder, "./greeter", arguments);
     assert_true(process_read((uint32_t)child, 0, NULL, &facts));
     assert_string_equal(facts.name, "greeter");
@@ -140,7 +140,7 @@ static void a_link_names_a_real_process(void **state) {
 static void a_false_name_is_not_believed(void **state) {
     (void)state;
     struct process_facts facts;
-    char *const arguments[] = {"/usr/bin/env", "-c", "echo; read x; :", NULL};
+    char *const arguments[] = {"/usr/bin/env", "-c", "echo; kill -STOP $$; :", NULL};
     const pid_t child = start("/", "/bin/sh", arguments);
     assert_true(process_read((uint32_t)child, 0, NULL, &facts));
     assert_string_equal(facts.name, strrchr(facts.executable, '/') + 1);
