@@ -7,8 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -308,6 +310,99 @@ static void docker_names_containers(void **state) {
     unlink(address.sun_path);
 }
 
+/* ---- names that get better ---- */
+
+static char root[64];
+
+static void put(const char *path, const char *text) {
+    char whole[512];
+    snprintf(whole, sizeof whole, "%s%s", root, path);
+    for (char *at = whole + 1; (at = strchr(at, '/')); at++) {
+        *at = '\0';
+        mkdir(whole, 0755);
+        *at = '/';
+    }
+    FILE *file = fopen(whole, "w");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+}
+
+/* A container whose name comes later is the same workload under its name. */
+static void a_short_id_gives_way_to_the_name(void **state) {
+    (void)state;
+    strcpy(root, "/tmp/weft-test-identity-XXXXXX");
+    assert_non_null(mkdtemp(root));
+    const struct identity_options options = {.host = "testhost", .docker_socket = "", .root = root};
+    struct identity *identity;
+    assert_int_equal(identity_new(&options, &identity), 0);
+    identity_saw_cgroup(identity, 1, "/docker/" FIRST);
+    struct owner owner = {.tgid = GONE, .start_time_ns = 1, .cgroup_id = 1, .comm = "x"};
+    const struct workload *before = identity_resolve(identity, &owner, NULL);
+    const uint64_t id = before->id;
+    assert_string_equal(before->name, "111111111111");
+    put("/var/lib/docker/containers/" FIRST "/config.v2.json",
+        "{\"Name\":\"/db\",\"State\":{\"Running\":true},\"Config\":{\"Image\":\"postgres:15\",\"Labels\":{}}}");
+    sleep(3); /* it is looked up again after 2 s */
+    owner.start_time_ns = 2;
+    const struct workload *after = identity_resolve(identity, &owner, NULL);
+    assert_ptr_equal(after, before);
+    assert_string_equal(after->name, "db");
+    assert_int_equal(after->id, id);
+    owner.start_time_ns = 1;
+    assert_ptr_equal(identity_resolve(identity, &owner, NULL), before);
+    struct workload_facts facts;
+    workload_facts(after, &facts);
+    assert_int_equal(facts.instance_count, 1);
+    assert_string_equal(facts.instances[0].container, "db");
+    assert_string_equal(facts.instances[0].image, "postgres:15");
+    assert_string_equal(facts.runtime, "docker");
+    identity_free(identity);
+    char command[128];
+    snprintf(command, sizeof command, "rm -r %s", root);
+    assert_int_equal(system(command), 0); /* NOLINT(cert-env33-c): a name of our own */
+}
+
+static void count_changed(void *context, const struct workload *workload) {
+    (void)workload;
+    ++*(int *)context;
+}
+
+static void changes_are_told_once(void **state) {
+    (void)state;
+    struct identity *identity = start("");
+    const struct owner owner = {.tgid = GONE, .start_time_ns = 1, .comm = "one"};
+    int count = 0;
+    identity_resolve(identity, &owner, NULL);
+    identity_changed(identity, count_changed, &count);
+    assert_int_equal(count, 1);
+    identity_resolve(identity, &owner, NULL);
+    identity_changed(identity, count_changed, &count);
+    assert_int_equal(count, 1);
+    identity_free(identity);
+}
+
+static void dns_and_rules_name_addresses(void **state) {
+    (void)state;
+    const struct name_rule rules[] = {{.name = "ledger", .address = "10.9.0.0/16"},
+                                      {.name = "checkout", .executable = "curl"}};
+    const struct identity_options options = {
+        .host = "testhost", .docker_socket = "", .root = "/nonexistent", .rules = rules, .rule_count = 2};
+    struct identity *identity;
+    assert_int_equal(identity_new(&options, &identity), 0);
+    const uint8_t ledger[4] = {10, 9, 1, 1}, api[4] = {93, 184, 216, 34}, loopback[4] = {127, 0, 0, 1};
+    identity_learned_name(identity, "api.example.com", 15, api, 4, 60);
+    identity_learned_name(identity, "localhost", 9, loopback, 4, 60);
+    assert_string_equal(server(identity, api, 4, 443)->name, "api.example.com");
+    assert_string_equal(server(identity, loopback, 4, 443)->name, "127.0.0.1:443");
+    assert_string_equal(server(identity, ledger, 4, 1)->name, "ledger");
+    assert_ptr_equal(client(identity, "10.9.7.7"), server(identity, ledger, 4, 1)->name);
+    identity_saw_exec(identity, GONE, 1, "/usr/bin/curl", "curl", 5);
+    const struct owner owner = {.tgid = GONE, .start_time_ns = 1, .comm = "curl"};
+    assert_string_equal(identity_resolve(identity, &owner, NULL)->name, "checkout");
+    identity_free(identity);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(this_process_has_its_executable),
@@ -321,6 +416,9 @@ int main(void) {
         cmocka_unit_test(what_does_not_fit_is_other),
         cmocka_unit_test(no_docker_is_one_warning),
         cmocka_unit_test(docker_names_containers),
+        cmocka_unit_test(a_short_id_gives_way_to_the_name),
+        cmocka_unit_test(changes_are_told_once),
+        cmocka_unit_test(dns_and_rules_name_addresses),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
