@@ -12,10 +12,14 @@
 
 enum { FRESH_LIMIT = 65536 };
 
+struct fresh {
+    uint64_t cookie, opened;
+};
+
 struct connections {
     struct engine engine; /* first */
     struct table by_cookie, by_isn;
-    uint64_t *fresh; /* cookies of connections that were opened and are on no edge yet */
+    struct fresh *fresh; /* connections that were opened and are on no edge yet, oldest first */
     size_t fresh_count, fresh_capacity;
     struct datagrams *datagrams;
 };
@@ -109,12 +113,12 @@ static struct connection *find(struct connections *all, uint64_t cookie) {
 }
 
 /* It is put on its edge when it speaks, or by connections_settle: by then its other end is known, too. */
-static void remember_fresh(struct connections *all, uint64_t cookie) {
+static void remember_fresh(struct connections *all, uint64_t cookie, uint64_t opened) {
     if (all->fresh_count == all->fresh_capacity) {
         size_t capacity = all->fresh_capacity ? all->fresh_capacity * 2 : 256;
-        uint64_t *bigger = capacity > FRESH_LIMIT ? NULL : realloc(all->fresh, capacity * sizeof(*bigger));
+        struct fresh *bigger = capacity > FRESH_LIMIT ? NULL : realloc(all->fresh, capacity * sizeof(*bigger));
         if (!bigger) {
-            connections_settle(all);
+            connections_settle(all, UINT64_MAX);
             if (!all->fresh_capacity)
                 return;
         } else {
@@ -122,25 +126,27 @@ static void remember_fresh(struct connections *all, uint64_t cookie) {
             all->fresh_capacity = capacity;
         }
     }
-    all->fresh[all->fresh_count++] = cookie;
+    all->fresh[all->fresh_count++] = (struct fresh){cookie, opened};
 }
 
-void connections_settle(struct connections *all) {
-    for (size_t i = 0; i < all->fresh_count; i++) {
-        struct connection *c = table_get(&all->by_cookie, all->fresh[i]);
+void connections_settle(struct connections *all, uint64_t opened_before) {
+    size_t i = 0;
+    for (; i < all->fresh_count && all->fresh[i].opened < opened_before; i++) {
+        struct connection *c = table_get(&all->by_cookie, all->fresh[i].cookie);
         if (c)
             conversation_open(&all->engine, &c->talk);
     }
-    all->fresh_count = 0;
+    all->fresh_count -= i;
+    memmove(all->fresh, all->fresh + i, all->fresh_count * sizeof(*all->fresh));
     datagrams_settle(all->datagrams);
 }
 
-/* Time has come to `time`. A window ends with every connection on its edge. */
+/* Time has come to `time`. A window ends with its connections on their edges. */
 static void advance(struct connections *all, uint64_t time) {
     struct edges *edges = all->engine.edges;
     if (!edges->length || time < edges->end || edges->previous_open)
         return;
-    connections_settle(all);
+    connections_settle(all, time - CONNECTION_GRACE_NS);
     edges_next(edges);
 }
 
@@ -159,7 +165,7 @@ static struct connection *meet(struct connections *all, const struct record_open
     }
     if (made) {
         table_put(&all->by_isn, c->isn, c);
-        remember_fresh(all, record->cookie);
+        remember_fresh(all, record->cookie, record->time);
     }
     return c;
 }
@@ -189,7 +195,7 @@ void connections_opened(struct connections *all, const struct record_opened *rec
     if (party->cookie && party->cookie != record->cookie) /* its close was lost */
         table_remove(&all->by_cookie, party->cookie);
     if (talk->open)
-        remember_fresh(all, record->cookie); /* so that it stays on the map though it is silent */
+        remember_fresh(all, record->cookie, record->time); /* so that it stays on the map though it is silent */
     party->cookie = record->cookie;
     conversation_own(engine, party, &record->owner, record->command);
     if (!client) /* its own port is the truth behind any NAT */

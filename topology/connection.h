@@ -67,8 +67,12 @@ void connections_session(struct connections *connections, const struct session_k
                          const struct session_totals *totals, bool last);
 void connections_sessions_shown(struct connections *connections);
 
-/* Connections that have not spoken yet are put on their edge. Before each edges_merge. */
-void connections_settle(struct connections *connections);
+/*
+ * Connections that have not spoken yet are put on their edge, those that were opened before that time. Before each
+ * edges_merge. A connection is given a moment, since its two ends are not told at once and the edge needs both.
+ */
+#define CONNECTION_GRACE_NS 200000000ULL
+void connections_settle(struct connections *connections, uint64_t opened_before);
 /* Counts calls unanswered for longer than the limit as timeouts; `now` is CLOCK_MONOTONIC ns. Once a window. */
 void connections_tick(struct connections *connections, uint64_t now);
 

@@ -98,7 +98,7 @@ static void serve(struct worker *worker, bool draining) {
     worker->served = request;
     if (task == TASK_DRAINED && !draining)
         drain_to_the_end(worker);
-    connections_settle(worker->connections);
+    connections_settle(worker->connections, task == TASK_DRAINED ? UINT64_MAX : monotonic() - CONNECTION_GRACE_NS);
     edges_plan(&worker->edges, &clock);
     if (task == TASK_PLAN || task == TASK_DRAINED)
         count_sessions(worker);

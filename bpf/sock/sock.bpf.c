@@ -30,8 +30,6 @@ int stamp_socket(struct bpf_sock *sk) {
     struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (owner)
         stamp(owner);
-    if (sk->protocol == IPPROTO_MPTCP)
-        bpf_get_socket_cookie(sk); /* makes it: see tell_multipath_client */
     return 1;
 }
 

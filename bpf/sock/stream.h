@@ -45,7 +45,7 @@ struct {
 struct listen_key {
     __u32 netns, port;
 };
-struct listener {
+struct port_listener {
     __u32 sockets; /* that listen on this port: several with SO_REUSEPORT, or on several addresses */
     __u32 flags;   /* END_BLIND, END_OWN: of all its connections */
 };
@@ -54,7 +54,7 @@ struct {
     __uint(max_entries, 16384);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, struct listen_key);
-    __type(value, struct listener);
+    __type(value, struct port_listener);
 } listeners SEC(".maps");
 
 /* ---- the connection's name ---- */
@@ -118,7 +118,7 @@ static void read_isn(struct conn *conn, struct tcp_sock *tcp) {
 
 static __u32 listener_flags(struct sock *sk) {
     struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
-    struct listener *listener = bpf_map_lookup_elem(&listeners, &key);
+    struct port_listener *listener = bpf_map_lookup_elem(&listeners, &key);
     return listener ? listener->flags : 0;
 }
 
@@ -143,7 +143,7 @@ static void register_end(struct sock *sk, struct conn *conn) {
 /* Whether a client on this host has connected to the agent's own listener. */
 static bool connects_to_agent(struct sock *sk) {
     struct listen_key key = {.netns = netns_of(sk), .port = bpf_ntohs(sk->__sk_common.skc_dport)};
-    struct listener *listener = bpf_map_lookup_elem(&listeners, &key);
+    struct port_listener *listener = bpf_map_lookup_elem(&listeners, &key);
     if (!listener || !(listener->flags & END_OWN))
         return false;
     if (sk->__sk_common.skc_family == AF_INET)
@@ -185,7 +185,7 @@ static void note_blind(struct sock *sk, struct conn *conn, const struct reading 
     struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
     if (stream_received(at) == 0)
         return;
-    struct listener *listener = bpf_map_lookup_elem(&listeners, &key);
+    struct port_listener *listener = bpf_map_lookup_elem(&listeners, &key);
     if (listener)
         listener->flags |= END_BLIND;
     conn->policy = POLICY_OPAQUE;
@@ -260,7 +260,8 @@ static void send_closed(struct sock *sk, struct conn *conn, __u64 now) {
  */
 struct subflow {
     __u64 isn, connect_time;
-    __u32 tgid; /* of the owner that userspace was told; 0: not told yet */
+    __u64 cookie; /* stands for the MPTCP socket: an accepted one may carry a copy of its listener's */
+    __u32 tgid;   /* of the owner that userspace was told; 0: not told yet */
     __u8 role, proof, pad[2];
 };
 struct {
@@ -275,21 +276,11 @@ static bool is_subflow(struct tcp_sock *tcp) {
     return bpf_core_field_exists(tcp->is_mptcp) && tcp->is_mptcp;
 }
 
-/*
- * A client is told at once, under the cookie of the MPTCP socket, so that the server's bytes find both ends known. That
- * cookie was made when the socket was (`stamp_socket`).
- */
+/* A client is told at once, so that the server's bytes find both ends known. */
 static void tell_multipath_client(struct sock *sk, struct conn *conn) {
-    struct inet_connection_sock *connection = (struct inet_connection_sock *)sk;
-    if (!bpf_core_type_exists(struct mptcp_subflow_context))
-        return;
-    struct mptcp_subflow_context *context = (void *)BPF_CORE_READ(connection, icsk_ulp_data);
-    __u64 cookie = BPF_CORE_READ(context, conn, __sk_common.skc_cookie.counter);
     struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
-    if (!cookie || !owner || !owner->tgid || owner->tgid == self_tgid || (conn->flags & FLAG_IGNORED))
-        return;
-    conn->cookie = cookie;
-    send_opened(sk, conn, owner, bpf_ktime_get_ns(), 0);
+    if (owner && owner->tgid && owner->tgid != self_tgid && !(conn->flags & FLAG_IGNORED))
+        send_opened(sk, conn, owner, bpf_ktime_get_ns(), 0);
 }
 
 static bool subflow_established(struct sock *sk, struct conn *conn) {
@@ -298,6 +289,7 @@ static bool subflow_established(struct sock *sk, struct conn *conn) {
         tell_multipath_client(sk, conn);
     struct subflow subflow = {
         .isn = conn->isn,
+        .cookie = conn->cookie,
         .connect_time = conn->connect_time,
         .tgid = conn->tgid,
         .role = conn->role,
@@ -321,6 +313,7 @@ static void name_multipath(struct sock *sk, struct conn *conn) {
     __u64 key = (__u64)first;
     struct subflow *subflow = bpf_map_lookup_elem(&subflows, &key);
     if (subflow) {
+        conn->cookie = subflow->cookie;
         conn->role = subflow->role;
         conn->proof = subflow->proof;
         conn->connect_time = subflow->connect_time;
@@ -397,7 +390,7 @@ static void stream_closed(struct sock *sk, int old) {
 
 static void listening(struct sock *sk) {
     struct listen_key key = {.netns = netns_of(sk), .port = sk->__sk_common.skc_num};
-    struct listener fresh = {}, *listener = bpf_map_lookup_elem(&listeners, &key);
+    struct port_listener fresh = {}, *listener = bpf_map_lookup_elem(&listeners, &key);
     struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
     if (!conn_of(sk)) /* keeps the port: a socket that let the kernel choose it has none any more when it closes */
         return;
@@ -417,7 +410,7 @@ static void listening(struct sock *sk) {
 static void not_listening(struct sock *sk) {
     struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
     struct listen_key key = {.netns = netns_of(sk), .port = conn ? conn->local_port : 0};
-    struct listener *listener = bpf_map_lookup_elem(&listeners, &key);
+    struct port_listener *listener = bpf_map_lookup_elem(&listeners, &key);
     if (listener && __sync_fetch_and_sub(&listener->sockets, 1) <= 1)
         bpf_map_delete_elem(&listeners, &key);
 }

@@ -50,9 +50,8 @@ def test_a_server_that_listens_with_mptcp_makes_one_edge_with_every_call(agent, 
     records = weft.stop()
     server.kill()
     server.wait()
-    edges = [e for e in records.edges(port=port) if e["calls"]]
-    assert {(e["client"]["name"], e["server"]["name"], e["observed_at"], e["direction_proof"]) for e in edges} == {
-        ("client.py", "server.py", "both", "connect")}
+    edges = [e for e in records.edges(port=port) if e["client"]["name"] == "client.py"]
+    assert {(e["server"]["name"], e["observed_at"], e["direction_proof"]) for e in edges} == {("server.py", "both", "connect")}
     assert sum(e["calls"] for e in edges) == 20
     assert sum(e["connects"] for e in edges) == 5
     assert sum(e["client_duration"]["count"] for e in edges) == 20

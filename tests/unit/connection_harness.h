@@ -73,7 +73,7 @@ static inline void world_close(struct world *world) {
 static inline void world_next_window(struct world *world) {
     world->sequence++;
     world->now = world->sequence * 10 * SECOND;
-    connections_settle(world->connections);
+    connections_settle(world->connections, UINT64_MAX);
     struct window_clock clock = world_clock(world);
     edges_plan(&world->edges, &clock);
     connections_tick(world->connections, world->now);

@@ -122,7 +122,7 @@ struct notifier_block;
 struct numa_group;
 struct obj_cgroup;
 struct old_timespec32;
-struct page;
+struct page_pool;
 struct percpu_ref_data;
 struct perf_ctx_data;
 struct perf_event;
@@ -1081,6 +1081,52 @@ typedef long unsigned int pgdval_t;
 typedef struct {
 	pgdval_t pgd;
 } pgd_t;
+
+typedef struct {
+	long unsigned int f;
+} memdesc_flags_t;
+
+struct page {
+	memdesc_flags_t flags;
+	union {
+		struct {
+			union {
+				struct list_head lru;
+				struct list_head buddy_list;
+				struct list_head pcp_list;
+				struct llist_node pcp_llist;
+			};
+			struct address_space *mapping;
+			union {
+				long unsigned int __folio_index;
+				long unsigned int share;
+				long unsigned int buddy_since;
+			};
+			long unsigned int private;
+		};
+		struct {
+			long unsigned int pp_magic;
+			struct page_pool *pp;
+			long unsigned int _pp_mapping_pad;
+			long unsigned int dma_addr;
+			atomic_long_t pp_ref_count;
+		};
+		struct {
+			long unsigned int compound_head;
+		};
+		struct {
+			void *_unused_pgmap_compound_head;
+			void *zone_device_data;
+		};
+		struct callback_head callback_head;
+	};
+	union {
+		unsigned int page_type;
+		atomic_t _mapcount;
+	};
+	atomic_t _refcount;
+	long unsigned int memcg_data;
+};
 
 struct maple_tree {
 	union {
@@ -3001,6 +3047,12 @@ struct bpf_iter_meta {
 	u64 seq_num;
 };
 
+struct listener {
+	struct list_head list;
+	pid_t pid;
+	char valid;
+};
+
 typedef __u32 req_flags_t;
 
 enum mq_rq_state {
@@ -3828,148 +3880,6 @@ struct mptcp_sock {
 	u32 setsockopt_seq;
 	char ca_name[16];
 	spinlock_t fallback_lock;
-};
-
-struct mptcp_subflow_context {
-	struct list_head node;
-	union {
-		struct {
-			long unsigned int avg_pacing_rate;
-			u64 local_key;
-			u64 remote_key;
-			u64 idsn;
-			u64 map_seq;
-			u64 rcv_wnd_sent;
-			u32 snd_isn;
-			u32 token;
-			u32 rel_write_seq;
-			u32 map_subflow_seq;
-			u32 ssn_offset;
-			u32 map_data_len;
-			__wsum map_data_csum;
-			u32 map_csum_len;
-			u32 request_mptcp: 1;
-			u32 request_join: 1;
-			u32 request_bkup: 1;
-			u32 mp_capable: 1;
-			u32 mp_join: 1;
-			u32 pm_notified: 1;
-			u32 conn_finished: 1;
-			u32 map_valid: 1;
-			u32 map_csum_reqd: 1;
-			u32 map_data_fin: 1;
-			u32 mpc_map: 1;
-			u32 backup: 1;
-			u32 send_mp_prio: 1;
-			u32 send_mp_fail: 1;
-			u32 send_fastclose: 1;
-			u32 send_infinite_map: 1;
-			u32 remote_key_valid: 1;
-			u32 disposable: 1;
-			u32 closing: 1;
-			u32 stale: 1;
-			u32 valid_csum_seen: 1;
-			u32 is_mptfo: 1;
-			u32 close_event_done: 1;
-			u32 mpc_drop: 1;
-			u32 __unused: 8;
-			bool data_avail;
-			bool scheduled;
-			bool pm_listener;
-			bool fully_established;
-			u32 lent_mem_frag;
-			u32 remote_nonce;
-			u64 thmac;
-			u32 local_nonce;
-			u32 remote_token;
-			union {
-				u8 hmac[20];
-				u64 iasn;
-			};
-			s16 local_id;
-			u8 remote_id;
-			u8 reset_seen: 1;
-			u8 reset_transient: 1;
-			u8 reset_reason: 4;
-			u8 stale_count;
-			u32 subflow_id;
-			long int delegated_status;
-			long unsigned int fail_tout;
-		};
-		struct {
-			long unsigned int avg_pacing_rate;
-			u64 local_key;
-			u64 remote_key;
-			u64 idsn;
-			u64 map_seq;
-			u64 rcv_wnd_sent;
-			u32 snd_isn;
-			u32 token;
-			u32 rel_write_seq;
-			u32 map_subflow_seq;
-			u32 ssn_offset;
-			u32 map_data_len;
-			__wsum map_data_csum;
-			u32 map_csum_len;
-			u32 request_mptcp: 1;
-			u32 request_join: 1;
-			u32 request_bkup: 1;
-			u32 mp_capable: 1;
-			u32 mp_join: 1;
-			u32 pm_notified: 1;
-			u32 conn_finished: 1;
-			u32 map_valid: 1;
-			u32 map_csum_reqd: 1;
-			u32 map_data_fin: 1;
-			u32 mpc_map: 1;
-			u32 backup: 1;
-			u32 send_mp_prio: 1;
-			u32 send_mp_fail: 1;
-			u32 send_fastclose: 1;
-			u32 send_infinite_map: 1;
-			u32 remote_key_valid: 1;
-			u32 disposable: 1;
-			u32 closing: 1;
-			u32 stale: 1;
-			u32 valid_csum_seen: 1;
-			u32 is_mptfo: 1;
-			u32 close_event_done: 1;
-			u32 mpc_drop: 1;
-			u32 __unused: 8;
-			bool data_avail;
-			bool scheduled;
-			bool pm_listener;
-			bool fully_established;
-			u32 lent_mem_frag;
-			u32 remote_nonce;
-			u64 thmac;
-			u32 local_nonce;
-			u32 remote_token;
-			union {
-				u8 hmac[20];
-				u64 iasn;
-			};
-			s16 local_id;
-			u8 remote_id;
-			u8 reset_seen: 1;
-			u8 reset_transient: 1;
-			u8 reset_reason: 4;
-			u8 stale_count;
-			u32 subflow_id;
-			long int delegated_status;
-			long unsigned int fail_tout;
-		} reset;
-	};
-	struct list_head delegated_node;
-	u32 setsockopt_seq;
-	u32 stale_rcv_tstamp;
-	int cached_sndbuf;
-	struct sock *tcp_sock;
-	struct sock *conn;
-	const struct inet_connection_sock_af_ops *icsk_af_ops;
-	void (*tcp_state_change)(struct sock *);
-	void (*tcp_error_report)(struct sock *);
-	struct callback_head rcu;
 };
 
 #pragma clang attribute pop
