@@ -127,10 +127,10 @@ static bool looks_like_dns(const char *bytes, __u32 length) {
 }
 
 /* How much is copied: a head while the session is unknown, then only of what looks like DNS. */
-static __u32 copy_head(struct sock *sk, struct data_scratch *space, const struct session_totals *totals, __u32 length,
-                       __u32 slot) {
+static __u32 copy_head(struct sock *sk, struct conn *conn, struct data_scratch *space,
+                       const struct session_totals *totals, __u32 length, __u32 slot) {
     __u32 head = length < DATAGRAM_HEAD ? length : DATAGRAM_HEAD;
-    user_runs(sk, &space->runs);
+    user_runs(sk, conn, &space->runs);
     if (totals->copied >= DATAGRAMS_UNKNOWN) {
         __u32 seen = copy_runs(slot, 0, head < 2 * DNS_HEADER ? head : 2 * DNS_HEADER);
         if (!looks_like_dns(space->payload, seen))
@@ -143,7 +143,7 @@ static void send_datagram(struct sock *sk, struct conn *conn, const struct sessi
                           struct session_totals *totals, __u32 length, bool egress, __u64 now, __u32 slot) {
     struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
     void *ring = ring_at(conn->ring);
-    __u32 copied = space && ring ? copy_head(sk, space, totals, length, slot) : 0;
+    __u32 copied = space && ring ? copy_head(sk, conn, space, totals, length, slot) : 0;
     if (!copied || !space || !ring)
         return;
     totals->copied++;

@@ -67,18 +67,23 @@ static struct pt_regs *user_registers(void) {
 /*
  * Whether the system call is about this socket. The kernel also sends for itself while a program is in some call about
  * something else (a write to a file on NFS or on a network block device): the registers then speak of that file's
- * bytes, which are nobody's business.
+ * bytes, which are nobody's business. What was found once for a process and a descriptor is remembered.
  */
-static bool call_is_about(struct pt_regs *regs, struct sock *sk) {
+static bool call_is_about(struct pt_regs *regs, struct sock *sk, struct conn *conn) {
     struct task_struct *task = bpf_get_current_task_btf();
     struct files_struct *files = task->files;
     struct fdtable *table = files->fdt;
     __u32 descriptor = SYSCALL_ARGUMENT_1(regs);
     __u64 file = 0;
+    if (conn->descriptor == descriptor + 1)
+        return true;
     if (!sk->sk_socket || descriptor >= table->max_fds)
         return false;
     bpf_probe_read_kernel(&file, sizeof(file), &table->fd[descriptor]);
-    return file && file == (__u64)sk->sk_socket->file;
+    if (!file || file != (__u64)sk->sk_socket->file)
+        return false;
+    conn->descriptor = descriptor + 1;
+    return true;
 }
 
 static void runs_of_vector(struct user_runs *runs, const void *vector, __u64 length) {
@@ -123,10 +128,10 @@ static void forget_vector(void) {
         message_index(regs, true);
 }
 
-static void user_runs(struct sock *sk, struct user_runs *runs) {
+static void user_runs(struct sock *sk, struct conn *conn, struct user_runs *runs) {
     struct pt_regs *regs = user_registers();
     runs->count = 0;
-    if (!regs || !call_is_about(regs, sk))
+    if (!regs || !call_is_about(regs, sk, conn))
         return;
     void *argument = SYSCALL_ARGUMENT_2(regs);
     switch (SYSCALL_NUMBER(regs)) {

@@ -44,7 +44,8 @@ struct conn {
     __u64 turn_start, last_time, connect_time;
     __u64 told_time, told_bytes; /* of the last record that said how far this end had come */
     __u32 turn, operations, lost, lost_reported, unknown_operations;
-    __u32 tgid; /* of the owner that userspace was told */
+    __u32 tgid;       /* of the owner that userspace was told */
+    __u32 descriptor; /* + 1, by which that process holds the socket; 0: not known */
     __u8 role, proof, policy, flags;
     __u8 turn_egress, batch;
     __u16 local_port; /* the kernel has cleared its own when it reports the close */
@@ -241,6 +242,7 @@ static int send_opened(struct sock *sk, struct conn *conn, struct record_owner *
     if (owner) {
         opened->owner = *owner;
         conn->tgid = owner->tgid;
+        conn->descriptor = 0;
         if (owner->tgid == bpf_get_current_pid_tgid() >> 32) /* elsewhere `current` is whoever was interrupted */
             bpf_get_current_comm(opened->command, sizeof(opened->command));
     }

@@ -554,7 +554,7 @@ static void show_runs(struct sock *sk, struct conn *conn, struct move *move) {
     struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
     if (!space)
         return;
-    user_runs(sk, &space->runs);
+    user_runs(sk, conn, &space->runs);
     for (int i = 0; i < CHUNKS; i++)
         if (!send_chunk(conn, move))
             return;
