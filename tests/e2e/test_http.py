@@ -13,8 +13,9 @@ def ab(port, path, requests, *options):
 
 
 @pytest.mark.parametrize("keepalive", [[], ["-k"]], ids=["connection-per-request", "keep-alive"])
-def test_calls_and_server_errors_equal_what_ab_sent(agent, nginx, keepalive):
-    weft = agent()
+@pytest.mark.parametrize("rings", ["1", "4"], ids=["1-ring", "4-rings"])
+def test_calls_and_server_errors_equal_what_ab_sent(agent, nginx, keepalive, rings):
+    weft = agent("--rings", rings)
     ab(nginx.port, "/users/1?secret=canary-query", 6000, *keepalive)
     ab(nginx.port, "/broken", 500, *keepalive)
     records = weft.stop()

@@ -3,14 +3,17 @@
 import subprocess
 import urllib.request
 
+import pytest
+
 
 def requests_served(port):
     text = urllib.request.urlopen(f"http://127.0.0.1:{port}/status", timeout=10).read().decode()
     return int(text.splitlines()[2].split()[2])
 
 
-def test_at_saturation_every_request_is_in_its_edge_and_none_is_lost(agent, nginx):
-    weft = agent()
+@pytest.mark.parametrize("rings", ["1", "4"], ids=["1-ring", "4-rings"])
+def test_at_saturation_every_request_is_in_its_edge_and_none_is_lost(agent, nginx, rings):
+    weft = agent("--rings", rings)
     before = requests_served(nginx.port)
     subprocess.run(["wrk", "-t1", "-c32", "-d3", f"http://127.0.0.1:{nginx.port}/"], check=True, capture_output=True)
     after = requests_served(nginx.port)
