@@ -139,7 +139,7 @@ static struct child start_child(void) {
 /* ns of one send or receive */
 static double run(const struct child *child, bool http) {
     char byte = http;
-    uint64_t took;
+    uint64_t took = 0;
     if (write(child->ask, &byte, 1) != 1 || read(child->answer, &took, sizeof(took)) != sizeof(took))
         fail("the child has gone");
     return (double)took / TURNS / OPERATIONS;
