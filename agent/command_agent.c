@@ -104,6 +104,7 @@ static int read_command_line(int argc, char **argv, struct request *request) {
 static void apply(const struct request *request, struct config *config, struct config_problems *problems) {
     for (size_t i = 0; i < request->setting_count; i++) {
         const char *option = request->settings[i].option, *value = request->settings[i].value;
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): what is counted is set */
         if (!strcmp(option, "sink"))
             config_add_sink_option(config, value, problems);
         else

@@ -25,7 +25,9 @@ function(bpf_object name source)
         VERBATIM)
     add_custom_command(
         OUTPUT ${skeleton}
-        COMMAND ${BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
+        COMMAND echo "// NOLINTBEGIN: written by bpftool" > ${skeleton}
+        COMMAND ${BPFTOOL} gen skeleton ${object} name ${name}_bpf >> ${skeleton}
+        COMMAND echo "// NOLINTEND" >> ${skeleton}
         DEPENDS ${object})
     add_custom_target(${name}_skeleton DEPENDS ${skeleton})
 endfunction()

@@ -48,6 +48,7 @@ static bool ends_in_newline(int fd, uint64_t size) {
 /* Negative errno. A pipe that nobody reads is refused instead of waited for. */
 static int open_file(struct file_sink *sink) {
     struct stat status;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a file sink has a path */
     int fd = open(sink->path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NONBLOCK, 0640);
     if (fd < 0 || fstat(fd, &status)) {
         int result = -errno;
@@ -118,6 +119,7 @@ static void rotate(struct file_sink *sink) {
     for (uint64_t i = sink->keep; i > 1 && !result; i--)
         result = shift(sink, i - 1);
     if (!result)
+        /* NOLINTNEXTLINE(clang-analyzer-core.NonNullParamChecker): a file sink has a path */
         result = sink->keep ? shift(sink, 0) : unlink(sink->path) ? -errno : 0;
     if (result) {
         sink->rotations_failed++;

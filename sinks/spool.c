@@ -274,6 +274,7 @@ static int start(struct spool *spool) {
         spool->committed = end;
     spool->next = spool->before_next = spool->committed;
     /* Twice, so that both marks have their place: a full disk cannot refuse them later. */
+    /* NOLINTNEXTLINE(misc-redundant-expression) */
     if ((result = write_position(spool, spool->committed)) || (result = write_position(spool, spool->committed)))
         return result;
     if (spool->append_fd < 0)

@@ -141,7 +141,7 @@ static char *render(void *context, uint64_t range_ns, size_t *ret_length) {
 
 static enum MHD_Result serve_events(struct web *web, struct MHD_Connection *connection, struct graph_range range,
                                     bool head) {
-    unsigned status;
+    unsigned status = 0;
     if (range.to)
         return refuse(connection, MHD_HTTP_BAD_REQUEST, "events are live: they take no `to`");
     struct MHD_Response *response = head ? MHD_create_response_from_buffer(0, "", MHD_RESPMEM_PERSISTENT)
