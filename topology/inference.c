@@ -2,7 +2,11 @@
 /* Which protocol a connection speaks: from the bytes of both directions, never from a port alone. */
 #include "held.h"
 
-enum { UNKNOWN_RECORDS = 16 }; /* after these the connection is opaque */
+enum {
+    SMALL_RECORD = 32,  /* bytes; who reads so few at a time has a head of many records */
+    WHOLE_RECORD = 16,  /* what a record counts for; a small one counts for one */
+    UNKNOWN_LIMIT = 255 /* after this, 16 records, the connection is opaque */
+};
 
 static void adopt(struct engine *engine, struct connection *c, const struct protocol *protocol) {
     if (!conversation_adopt(engine, &c->talk, protocol)) {
@@ -32,8 +36,10 @@ void stream_infer(struct engine *engine, struct connection *c, enum direction di
     const struct protocol *verdict = NULL;
     if (stream_keep(engine, c, direction, bytes, length) && stream->held)
         verdict = ask(stream->held, c->streams[!direction].held, direction);
+    unsigned seen = c->records + (length < SMALL_RECORD ? 1 : WHOLE_RECORD);
     if (verdict)
         adopt(engine, c, verdict);
-    else if (++c->records >= UNKNOWN_RECORDS)
+    else if (seen >= UNKNOWN_LIMIT)
         stream_withdraw(engine, c);
+    c->records = seen < UNKNOWN_LIMIT ? seen : UNKNOWN_LIMIT;
 }

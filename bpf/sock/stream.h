@@ -12,6 +12,8 @@
 #define CHUNKS 16                 /* records of one operation */
 #define HANDSHAKE_TURNS 4         /* of TLS; what follows is closed to us */
 #define PROGRESS_NS 1000000000ULL /* how often a connection tells how far it is, if no bytes of it are shown */
+#define SMALL_OPERATION 32        /* bytes; who reads or writes so few at a time has a head of many operations */
+#define WHOLE_OPERATION 16        /* what an operation counts for in the limits below; a small one counts for one */
 #define UNKNOWN_OPERATIONS 64     /* shown of a connection that fits nothing */
 
 /* How much of an operation is copied. `first` for the one that starts a turn, `more` for those that continue it. */
@@ -460,7 +462,7 @@ static void choose_policy(struct conn *conn, const char *b, __u32 length) {
 
 static __u32 copy_limit(const struct conn *conn, bool request, bool first) {
     const struct copy_limits *limit = &limits[conn->policy > POLICY_OPAQUE ? POLICY_OPAQUE : conn->policy];
-    if (conn->operations > limit->operations)
+    if (conn->operations > limit->operations * WHOLE_OPERATION)
         return 0;
     if (request)
         return first ? limit->request_first : limit->request_more;
@@ -507,9 +509,14 @@ __noinline int send_chunk(struct conn *conn, struct move *move) {
     if (!space)
         return 0;
     __u32 copied = copy_runs(slot, done, rest < PAYLOAD_MASK ? rest : PAYLOAD_MASK);
-    bool first = move->first && !done, last = !copied || copied >= rest;
-    if (conn->policy == POLICY_UNKNOWN)
+    if (conn->policy == POLICY_UNKNOWN) {
         choose_policy(conn, space->payload, copied);
+        if (conn->policy == POLICY_STREAM) { /* so the rest of this operation is wanted, too */
+            move->wanted = move->length < CHUNKS * PAYLOAD_MASK ? move->length : CHUNKS * PAYLOAD_MASK;
+            rest = move->wanted - done;
+        }
+    }
+    bool first = move->first && !done, last = !copied || copied >= rest;
     if (!copied && !first)
         return 0;
     space->head = (struct record_data){
@@ -628,7 +635,7 @@ static __noinline int stream_operation(struct sock *sk, struct tcp_sock *tcp, __
     struct move move = {.before = conn->last_time, .now = now, .length = length, .egress = egress, .slot = slot};
     move.first = take_turn(conn, egress, local, now);
     move.offset = end - length;
-    conn->operations++;
+    conn->operations += length < SMALL_OPERATION ? 1 : WHOLE_OPERATION;
     conn->last_time = now;
     if (tcp && move.first && egress && conn->role == ROLE_SERVER && !conn->received)
         note_blind(sk, conn, &at);

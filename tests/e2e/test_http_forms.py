@@ -201,7 +201,6 @@ def test_a_hundred_requests_in_one_write_are_a_hundred_calls(agent, nginx):
     assert errors(records, nginx.port) == NONE | {"server_error": 1}
 
 
-@pytest.mark.xfail(reason="of an unknown connection 16 operations are copied and looked at, however small they are")
 def test_requests_that_come_byte_by_byte_are_each_one_call(agent, nginx):
     weft = agent()
     request = b"GET /users/17?token=x HTTP/1.1\r\nHost: x\r\nCookie: a=b\r\n\r\n"
