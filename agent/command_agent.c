@@ -232,6 +232,7 @@ static int watch_with(const struct request *request, const struct config *config
         .call_timeout_ns = config->call_timeout_ns,
         .edges_max = config->limits.edges,
         .connections_max = config->limits.connections,
+        .clients_per_server = config->clients_per_server,
         .ring_bytes = config->ring_size,
         .rings = config->ring_count,
         .only_this_netns = config->namespace == NAMESPACE_SELF,
@@ -250,6 +251,7 @@ static int watch_with(const struct request *request, const struct config *config
         .started = started,
         .context = &starting,
     };
+    memcpy(options.conn_id_key, config->conn_id_key, sizeof(options.conn_id_key));
     int status = watch(&options);
     sinks_close(&starting.sinks);
     return status;

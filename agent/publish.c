@@ -9,6 +9,9 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "sinks/json_join.h"
+#include "topology/conn_id.h"
+
 static uint64_t hash_file(const char *path, const char *otherwise) {
     char text[128] = "";
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -49,9 +52,30 @@ static void write_edge(void *context, const struct edge *edge) {
     batch_add(&writing->batch, SINK_EDGE, edge->id, edge);
 }
 
-enum { OWN_COUNTERS = 15, COUNTER_LIMIT = OWN_COUNTERS + COUNTER_KINDS + SINK_COUNTER_LIMIT, HOOK_LIMIT = 64 };
+static void write_joins(void *context, const struct edge *edge) {
+    struct writing *writing = context;
+    struct publisher *publisher = writing->publisher;
+    for (uint32_t i = 0; !(edge->client_here && edge->server_here) && i < edge->window.join_count; i++) {
+        const struct edge_join *join = &edge->window.joins[i];
+        uint64_t id = conn_id(publisher->conn_id_key, join->isn);
+        json_join(&writing->batch.writer, &publisher->stamp, writing->window, edge, join, id);
+        batch_add(&writing->batch, SINK_JOIN, id, NULL);
+    }
+}
 
-static size_t collect(struct publisher *publisher, struct counter *counters) {
+enum { OWN_COUNTERS = 16, COUNTER_LIMIT = OWN_COUNTERS + COUNTER_KINDS + SINK_COUNTER_LIMIT, HOOK_LIMIT = 64 };
+
+static void report_traffic(struct opaque_report *report, const struct traffic *traffic) {
+    *report =
+        (struct opaque_report){.known = true, .connections = traffic->all.connections, .bytes = traffic->all.bytes};
+    for (int i = 0; i < OPAQUE_REASONS; i++) {
+        report->reasons[i] = traffic->opaque[i];
+        report->opaque_connections += traffic->opaque[i].connections;
+        report->opaque_bytes += traffic->opaque[i].bytes;
+    }
+}
+
+static size_t collect(struct publisher *publisher, struct counter *counters, struct opaque_report *opaque) {
     struct workers_totals totals;
     struct identity_losses names;
     uint64_t kernel[COUNTER_KINDS];
@@ -67,6 +91,7 @@ static size_t collect(struct publisher *publisher, struct counter *counters) {
         {"memory_refused", totals.losses.memory},
         {"calls_dropped", totals.losses.calls_dropped},
         {"calls_withdrawn", totals.losses.calls_withdrawn},
+        {"clients_folded", totals.losses.clients_folded},
         {"unmatched_responses", totals.losses.unmatched_responses},
         {"edges_refused", totals.edges_refused},
         {"edges_evicted", totals.edges_evicted},
@@ -76,6 +101,7 @@ static size_t collect(struct publisher *publisher, struct counter *counters) {
         {"clock_steps", publisher->clock_steps},
     };
     memcpy(counters, own, sizeof(own));
+    report_traffic(opaque, &totals.traffic);
     for (int i = 0; i < COUNTER_KINDS; i++)
         counters[OWN_COUNTERS + i] = (struct counter){live_counter_name(i), kernel[i]};
     return OWN_COUNTERS + COUNTER_KINDS + sinks_counters(publisher->sinks, counters + OWN_COUNTERS + COUNTER_KINDS);
@@ -105,11 +131,12 @@ void publish(struct publisher *publisher, const struct window *window, const str
     struct agent_report report = {.counters = counters, .hooks = hooks};
     identity_tick(publisher->identity);
     publish_warning(publisher);
-    report.counter_count = collect(publisher, counters);
+    report.counter_count = collect(publisher, counters, &report.opaque);
     report.hook_count = hooks_of(publisher->live, hooks);
     report.sinks = sinks_report(publisher->sinks, &report.sink_count);
     report_process(&report);
     edges_each(edges, write_edge, &writing);
+    edges_each(edges, write_joins, &writing);
     json_agent(&writing.batch.writer, &publisher->stamp, window, &report);
     batch_add(&writing.batch, SINK_AGENT, publisher->stamp.id, &report);
     batch_end(&writing.batch);

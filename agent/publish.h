@@ -18,6 +18,7 @@ struct publisher {
     struct identity *identity;
     struct workers *workers;
     struct page *page; /* may be NULL */
+    uint8_t conn_id_key[16];
     struct agent_stamp stamp;
     char warning[768];    /* about names, said last */
     uint64_t clock_steps; /* windows that began after a step of the wall clock */

@@ -18,12 +18,13 @@
 #define SECOND_NS 1000000000ULL
 #define CALL_TIMEOUT_NS (30 * SECOND_NS)
 
-enum { EDGES_MAX = 10000, CONNECTIONS_MAX = 300000 };
+enum { EDGES_MAX = 10000, CONNECTIONS_MAX = 300000, CLIENTS_PER_SERVER = 256 };
 
 struct watcher {
     const struct watch_options *options;
     struct live *live;
     struct identity *identity;
+    struct clients *clients;
     struct workers *workers;
     struct page *page; /* NULL: nothing is served */
     struct names names;
@@ -160,7 +161,11 @@ static int start_workers(struct watcher *watcher) {
         .edges_max = given->edges_max ? given->edges_max : EDGES_MAX,
     };
     window_clock_begin(&watcher->clock, given->window_ns, now_ns(CLOCK_MONOTONIC), now_ns(CLOCK_REALTIME));
-    int result = workers_new(&options, &watcher->clock, &watcher->workers);
+    int result =
+        clients_new(given->clients_per_server ? given->clients_per_server : CLIENTS_PER_SERVER, &watcher->clients);
+    options.connection.clients = watcher->clients;
+    if (!result)
+        result = workers_new(&options, &watcher->clock, &watcher->workers);
     if (result)
         fprintf(stderr, "weft: starting a worker: %s\n", strerror(-result));
     return result;
@@ -200,6 +205,7 @@ static int start(struct watcher *watcher) {
     watcher->publisher.identity = watcher->identity;
     watcher->publisher.workers = watcher->workers;
     watcher->publisher.page = watcher->page;
+    memcpy(watcher->publisher.conn_id_key, watcher->options->conn_id_key, 16);
     publish_warning(&watcher->publisher);
     return watcher->options->started ? watcher->options->started(watcher->options->context) : 0;
 }
@@ -220,6 +226,7 @@ int watch(const struct watch_options *options) {
         run(&watcher, &ends);
     }
     workers_free(watcher.workers);
+    clients_free(watcher.clients);
     page_free(watcher.page);
     identity_free(watcher.identity);
     live_free(watcher.live);

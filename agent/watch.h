@@ -19,8 +19,10 @@ struct watch_options {
     uint64_t duration_ns;              /* 0: until SIGTERM or SIGINT */
     uint64_t call_timeout_ns;          /* 0: 30 s */
     size_t edges_max, connections_max; /* 0: the defaults */
-    uint32_t ring_bytes;               /* of each ring */
-    unsigned rings;                    /* and workers; 0: one for each eight CPUs */
+    size_t clients_per_server;         /* unresolved ones, each an edge of its own; 0: 256 */
+    uint8_t conn_id_key[16];
+    uint32_t ring_bytes; /* of each ring */
+    unsigned rings;      /* and workers; 0: one for each eight CPUs */
     bool only_this_netns;
     struct identity_options names;
     struct page_options page; /* all but `stamp` */

@@ -66,6 +66,15 @@ static void end(struct writer *out, const char *name, const struct edge_end *end
     writer_text(out, "}");
 }
 
+/* How many addresses a client stands for that is not on this host. */
+static void addresses(struct writer *out, const struct edge_window *w) {
+    if (!w->clients.count)
+        return;
+    writer_member_unsigned(out, "client_addresses", w->clients.count);
+    if (w->clients.more)
+        writer_member_bool(out, "client_addresses_more", true);
+}
+
 static void endpoints(struct writer *out, const struct edge_window *w) {
     if (!w->endpoint_count)
         return;
@@ -156,6 +165,7 @@ void json_edge(struct writer *out, struct agent_stamp *stamp, const struct windo
     writer_member_unsigned(out, "connects", w->connects);
     writer_member_unsigned(out, "open_connections", edge->open_connections);
     writer_member_unsigned(out, "in_flight", edge->in_flight);
+    addresses(out, w);
     failures(out, w);
     endpoints(out, w);
     json_tail(out);
@@ -215,6 +225,16 @@ static void opaque(struct writer *out, const struct opaque_report *opaque) {
     writer_member_unsigned(out, "opaque_connections", opaque->opaque_connections);
     writer_member_unsigned(out, "bytes", opaque->bytes);
     writer_member_unsigned(out, "opaque_bytes", opaque->opaque_bytes);
+    writer_key(out, "reasons");
+    writer_text(out, "{");
+    for (int i = 0; i < OPAQUE_REASONS; i++) {
+        writer_key(out, opaque_reason_name(i));
+        writer_text(out, "{");
+        writer_member_unsigned(out, "connections", opaque->reasons[i].connections);
+        writer_member_unsigned(out, "bytes", opaque->reasons[i].bytes);
+        writer_text(out, "}");
+    }
+    writer_text(out, "}");
     writer_text(out, "}");
 }
 

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "topology/traffic.h"
+
 struct counter {
     const char *name; /* as it stands in docs/operations.md */
     uint64_t value;   /* cumulative since the agent's start */
@@ -39,6 +41,7 @@ struct sink_report {
 struct opaque_report {
     bool known;
     uint64_t connections, opaque_connections, bytes, opaque_bytes; /* cumulative */
+    struct traffic_sum reasons[OPAQUE_REASONS];                    /* of the opaque ones */
 };
 
 struct agent_report {

@@ -38,6 +38,10 @@ int connections_new(const struct connection_options *options, struct connections
     return 0;
 }
 
+const struct traffic *connections_traffic(const struct connections *connections) {
+    return &connections->engine.traffic;
+}
+
 const struct connection_losses *connections_losses(const struct connections *connections) {
     return &connections->engine.losses;
 }
@@ -73,6 +77,19 @@ static struct connection *connection_new(struct engine *engine, const struct rec
     return c;
 }
 
+/* Once a window. The other half of a half-edge is found by some of its connections. */
+static void note(struct engine *engine, struct connection *c) {
+    const struct conversation *talk = &c->talk;
+    conversation_note(engine, &c->talk);
+    if (!c->isn || (talk->client.owner && talk->server.owner))
+        return;
+    struct edge_join join = {
+        .isn = c->isn, .family = talk->family, .client_port = talk->client_port, .server_port = talk->server_port};
+    memcpy(join.client_address, talk->client_address, 16);
+    memcpy(join.server_address, talk->server_address, 16);
+    edge_add_join(edges_window(engine->edges, talk->edge, engine->now), &join);
+}
+
 /* What was seen of both directions goes to the edge: once there is a verdict, and at the latest when it ends. */
 static void account(struct engine *engine, struct connection *c) {
     struct stream *request = &c->streams[DIRECTION_REQUEST], *response = &c->streams[DIRECTION_RESPONSE];
@@ -81,6 +98,8 @@ static void account(struct engine *engine, struct connection *c) {
     conversation_account(engine, &c->talk, request->next - request->counted, response->next - response->counted);
     request->counted = request->next;
     response->counted = response->next;
+    if (c->talk.noted != engine->edges->sequence)
+        note(engine, c);
 }
 
 /*
@@ -93,6 +112,7 @@ static void note_lost(struct engine *engine, struct connection *c, uint32_t lost
         return;
     uint32_t turns = lost - c->lost, dropped = calls_drop(engine, &c->talk);
     c->lost = lost;
+    c->talk.lossy = true;
     calls_count_lost(engine, &c->talk, turns > dropped ? turns : dropped);
     c->talk.excused = UINT16_MAX; /* parsers end here what they think is open */
     for (int d = 0; d < 2; d++)
@@ -220,6 +240,8 @@ static bool is_parsed(struct conversation *talk, uint64_t cookie) {
 static void show(struct engine *engine, struct connection *c, const struct record_data *record, const uint8_t *bytes) {
     enum direction direction = direction_of(c, record);
     struct stream *stream = &c->streams[direction];
+    c->talk.shown |= record->captured > 0;
+    c->talk.blind |= !record->captured;
     note_lost(engine, c, record->lost); /* first: what was lost is not what was not shown */
     stream_advance(engine, c, !direction, record->other_offset,
                    record->previous_turn_end ? record->previous_turn_end : record->time);

@@ -14,7 +14,9 @@
 #define WEFT_TOPOLOGY_CONNECTION_H
 
 #include "bpf/record.h"
+#include "clients.h"
 #include "edge.h"
+#include "traffic.h"
 
 /* How this module learns names; called once per connection end, never per call. */
 struct namer {
@@ -32,6 +34,7 @@ struct namer {
 struct connection_options {
     struct namer namer;
     struct edges *edges;
+    struct clients *clients;  /* shared; NULL: no limit */
     size_t limit;             /* connections held at once */
     uint64_t call_timeout_ns; /* an unanswered call is a timeout after this */
 };
@@ -46,6 +49,7 @@ struct connection_losses {
     uint64_t servers_forgotten;   /* listeners not remembered: their failed connects make an edge of their own */
     uint64_t calls_dropped;       /* more unanswered requests on one connection than are kept */
     uint64_t calls_withdrawn;     /* unanswered when the verdict on the protocol was withdrawn */
+    uint64_t clients_folded;      /* connections of clients beyond the limit of their server, on an edge of `other` */
     uint64_t unmatched_responses; /* answers to requests that were not shown; those that are calls are also lost */
 };
 
@@ -76,6 +80,7 @@ void connections_settle(struct connections *connections, uint64_t opened_before)
 /* Counts calls unanswered for longer than the limit as timeouts; `now` is CLOCK_MONOTONIC ns. Once a window. */
 void connections_tick(struct connections *connections, uint64_t now);
 
+const struct traffic *connections_traffic(const struct connections *connections);
 const struct connection_losses *connections_losses(const struct connections *connections);
 
 #endif

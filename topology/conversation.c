@@ -19,6 +19,21 @@ static enum protocol_id protocol_of(struct engine *engine, const struct conversa
     return known ? known->protocol : PROTOCOL_UNKNOWN;
 }
 
+static bool is_unresolved(const struct edge_end *end) {
+    return end->kind && (!strcmp(end->kind, "group") || !strcmp(end->kind, "address"));
+}
+
+/* A client that is not on this host. Beyond the server's limit it is one of the others. */
+static struct edge_end remote_client(struct engine *engine, struct conversation *c, const struct edge_end *server) {
+    static const struct edge_end other = {.id = 0x6f74686572, .name = "other", .kind = "group"};
+    struct edge_end end = engine->namer.client(engine->namer.context, c->client_address, c->family);
+    if (!engine->clients || !is_unresolved(&end) ||
+        clients_admit(engine->clients, server->id, end.id, engine->edges->sequence))
+        return end;
+    engine->losses.clients_folded++;
+    return other;
+}
+
 static struct edge *find_edge(struct engine *engine, struct conversation *c) {
     const struct namer *namer = &engine->namer;
     struct edge like = {
@@ -31,9 +46,9 @@ static struct edge *find_edge(struct engine *engine, struct conversation *c) {
         .server_here = c->server.owner,
     };
     memcpy(like.address, c->server_address, 16);
-    like.client = like.client_here ? *c->client.owner : namer->client(namer->context, c->client_address, c->family);
     like.server = like.server_here ? *c->server.owner
                                    : namer->server(namer->context, c->server_address, c->family, c->server_port);
+    like.client = like.client_here ? *c->client.owner : remote_client(engine, c, &like.server);
     if (like.server_here || c->protocol)
         server_remember(engine, server_address(c), &like.server, c->protocol ? c->protocol->id : PROTOCOL_UNKNOWN);
     return edges_get(engine->edges, &like);
@@ -78,7 +93,45 @@ void conversation_open(struct engine *engine, struct conversation *c) {
     c->open = true;
 }
 
+/* Why nothing is read of it; -1: something is, or there is nothing to read. */
+static int opaque_reason(const struct conversation *c) {
+    if (c->protocol)
+        return c->protocol->id == PROTOCOL_TLS ? OPAQUE_TLS : -1;
+    if (!c->moved)
+        return -1;
+    return c->shown ? OPAQUE_UNKNOWN : c->lossy ? OPAQUE_LOST : c->blind ? OPAQUE_UNREADABLE : OPAQUE_UNSEEN;
+}
+
+static void tally(struct engine *engine, struct conversation *c, uint64_t bytes, bool connection) {
+    int reason = opaque_reason(c);
+    connection = connection && !c->tallied && !c->timing;
+    c->tallied |= connection;
+    engine->traffic.all.connections += connection;
+    engine->traffic.all.bytes += bytes;
+    if (reason >= 0) {
+        engine->traffic.opaque[reason].connections += connection;
+        engine->traffic.opaque[reason].bytes += bytes;
+    }
+}
+
+void conversation_note(struct engine *engine, struct conversation *c) {
+    const struct edge_end *client = c->client.owner, *server = c->server.owner;
+    struct edge *edge = c->edge;
+    c->noted = engine->edges->sequence;
+    if (!edge)
+        return;
+    struct edge_window *window = edges_window(engine->edges, edge, engine->now);
+    instances_add(&window->client_instances, client ? client->instance : edge->client.instance);
+    instances_add(&window->server_instances, server ? server->instance : edge->server.instance);
+    if (client)
+        return;
+    address_set_add(&window->clients, c->client_address);
+    if (engine->clients && is_unresolved(&edge->client)) /* so that it is not forgotten while it is there */
+        clients_admit(engine->clients, edge->server.id, edge->client.id, engine->edges->sequence);
+}
+
 void conversation_close(struct engine *engine, struct conversation *c) {
+    tally(engine, c, 0, true);
     calls_drop(engine, c);
     conversation_leave(c);
     free(c->state);
@@ -93,6 +146,8 @@ void conversation_account(struct engine *engine, struct conversation *c, uint64_
     struct edge *edge = conversation_edge(engine, c);
     if (!edge)
         return;
+    c->moved |= request || response;
+    tally(engine, c, request + response, c->protocol || c->opaque);
     struct edge_window *window = edges_window(engine->edges, edge, engine->now);
     window->request_bytes += request;
     window->response_bytes += response;

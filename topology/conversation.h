@@ -41,6 +41,8 @@ struct conversation {
     bool requested : 1;        /* a request was seen: an answer without one is a loss */
     bool refused : 1;          /* the table of edges was full in the window `noted` */
     bool shown : 1, blind : 1; /* bytes were shown; an operation showed none */
+    bool lossy : 1, moved : 1; /* the kernel lost some of it; bytes moved */
+    bool tallied : 1;          /* as a connection in the engine's traffic */
 };
 
 /* Names the owner of an end. */
@@ -53,6 +55,8 @@ void conversation_open(struct engine *engine, struct conversation *c);  /* count
 void conversation_close(struct engine *engine, struct conversation *c); /* gives back all it holds */
 /* Bytes each way since the last time; the first time also the connect. */
 void conversation_account(struct engine *engine, struct conversation *c, uint64_t request, uint64_t response);
+/* Once a window: what its edge says of who is at its ends. */
+void conversation_note(struct engine *engine, struct conversation *c);
 /* False without memory for the parser's state. */
 bool conversation_adopt(struct engine *engine, struct conversation *c, const struct protocol *protocol);
 /* There is no protocol, or no longer one. */

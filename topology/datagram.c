@@ -329,6 +329,7 @@ void datagrams_show(struct datagrams *all, const struct record_datagram *record,
         return;
     all->engine->now = record->time;
     session->last_time = record->time;
+    session->talk.shown = true;
     note_lost(all, session->socket, record->lost);
     if (!session->first_hash) {
         session->first_hash = XXH3_64bits(bytes, record->captured) | 1;
@@ -363,6 +364,8 @@ static void account(struct datagrams *all, struct session *session, const struct
         return;
     conversation_account(all->engine, &session->talk, request, response);
     struct edge_window *window = edges_window(all->engine->edges, edge, all->engine->now);
+    if (session->talk.noted != all->engine->edges->sequence)
+        conversation_note(all->engine, &session->talk);
     window->request_datagrams += asked;
     window->response_datagrams += answered;
 }

@@ -20,6 +20,8 @@ void edge_window_empty(struct edge_window *window) {
     for (unsigned i = 0; i < window->endpoint_count; i++)
         histogram_done(&window->endpoints[i].duration);
     free(window->endpoints);
+    free(window->joins);
+    address_set_done(&window->clients);
     memset(window, 0, sizeof(*window));
 }
 
@@ -38,6 +40,21 @@ void edge_add_failure(struct edge_window *window, int error, uint32_t count) {
             return;
         }
     }
+}
+
+void edge_add_join(struct edge_window *window, const struct edge_join *join) {
+    for (uint32_t i = 0; i < window->join_count; i++)
+        if (window->joins[i].isn == join->isn)
+            return;
+    if (!window->joins)
+        window->joins = calloc(JOIN_LIMIT, sizeof(*window->joins));
+    if (window->joins && window->join_count < JOIN_LIMIT)
+        window->joins[window->join_count++] = *join;
+}
+
+void instances_add(struct instances_seen *seen, uint64_t instance) {
+    seen->several |= instance && seen->one && seen->one != instance;
+    seen->one = seen->one ? seen->one : instance;
 }
 
 static struct endpoint *endpoint_append(struct edge_window *window, uint64_t hash, const char *operation,
@@ -109,6 +126,13 @@ static void window_merge(struct edge_window *into, const struct edge_window *fro
     histogram_merge(&into->duration, &from->duration);
     histogram_merge(&into->client_duration, &from->client_duration);
     endpoints_merge(into, from);
+    for (uint32_t i = 0; i < from->join_count; i++)
+        edge_add_join(into, &from->joins[i]);
+    address_set_merge(&into->clients, &from->clients);
+    instances_add(&into->client_instances, from->client_instances.one);
+    instances_add(&into->server_instances, from->server_instances.one);
+    into->client_instances.several |= from->client_instances.several;
+    into->server_instances.several |= from->server_instances.several;
 }
 
 /* ---- the table ---- */
@@ -188,8 +212,10 @@ static bool edge_next(struct edge *edge) {
     struct edge_window *window = &edge->window;
     window->open_connections = edge->open_connections;
     window->in_flight = edge->in_flight;
-    if (window_silent(window) && !window->open_connections && !window->in_flight)
+    if (window_silent(window) && !window->open_connections && !window->in_flight) {
+        edge_window_empty(window);
         return false;
+    }
     struct edge_window *former = former_window(edge);
     if (!former) { /* without memory it stays where it is, and goes out with the next one */
         window->late = window->calls;
@@ -262,6 +288,7 @@ static void edge_merge(struct edges *into, struct edge *from, struct edge_window
     edge->open_connections += move ? window->open_connections : from->open_connections;
     edge->in_flight += move ? window->in_flight : from->in_flight;
     if (move && window_silent(&edge->window)) {
+        edge_window_empty(&edge->window);
         edge->window = *window;
         memset(window, 0, sizeof(*window));
         return;

@@ -16,13 +16,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "address_set.h"
 #include "histogram.h"
 #include "protocols/protocol.h"
 #include "table.h"
 #include "window.h"
 #include "workload.h"
 
-enum { ERROR_KINDS = 4, ENDPOINT_LIMIT = 20, ERRNO_LIMIT = 8, ENDPOINT_LENGTH = 96 };
+enum { ERROR_KINDS = 4, JOIN_LIMIT = 4, ENDPOINT_LIMIT = 20, ERRNO_LIMIT = 8, ENDPOINT_LENGTH = 96 };
 
 struct endpoint {
     uint64_t hash;
@@ -37,6 +38,19 @@ struct errno_count {
     uint32_t count;
 };
 
+/* One connection of a half-edge, so that another host's half can be found: as this end sees it. */
+struct edge_join {
+    uint64_t isn; /* client's << 32 | server's */
+    uint8_t client_address[16], server_address[16], family;
+    uint16_t client_port, server_port;
+};
+
+/* Which instances of a workload an edge saw: one, or several. */
+struct instances_seen {
+    uint64_t one; /* 0: none */
+    bool several;
+};
+
 /* What one window holds. Counts only; every record is a delta. */
 struct edge_window {
     uint64_t calls, client_error, server_error, timeout, no_response, waiting, lost;
@@ -47,6 +61,11 @@ struct edge_window {
     struct histogram duration, client_duration; /* server's and client's; ns */
     struct endpoint *endpoints;                 /* owned; one more than ENDPOINT_LIMIT, the last sums the others */
     uint32_t endpoint_count, endpoint_capacity;
+    uint32_t join_count;
+    struct edge_join *joins; /* owned; at most JOIN_LIMIT, of a half-edge of TCP */
+    struct address_set
+        clients; /* addresses of clients that are not on this host, of connections active in the window */
+    struct instances_seen client_instances, server_instances;
     uint32_t open_connections, in_flight; /* when it ended; set as the next one begins */
 };
 
@@ -116,6 +135,8 @@ void edges_empty(struct edges *edges); /* the windows of its edges, which stay *
 /* Empties a table of its edges; none of them may have references. */
 void edges_clear(struct edges *edges);
 
+void edge_add_join(struct edge_window *window, const struct edge_join *join); /* those beyond the limit are left out */
+void instances_add(struct instances_seen *seen, uint64_t instance);           /* 0: nothing */
 void edge_window_empty(struct edge_window *window);
 bool edge_silent(const struct edge *edge); /* a merged edge that no record need be written for */
 void edge_add_failure(struct edge_window *window, int error, uint32_t count);

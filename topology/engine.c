@@ -44,6 +44,7 @@ int engine_init(struct engine *engine, const struct connection_options *options)
         .output = {on_begin, on_end, on_name},
         .namer = options->namer,
         .edges = options->edges,
+        .clients = options->clients,
         .call_timeout_ns = options->call_timeout_ns,
     };
     engine->servers.limit = SERVERS_KNOWN;

@@ -22,6 +22,8 @@ struct engine {
     uint64_t began; /* when the first byte arrived that the parser is shown */
     struct namer namer;
     struct edges *edges;
+    struct clients *clients; /* NULL: no limit */
+    struct traffic traffic;
     uint64_t call_timeout_ns;
     struct pool pool;
     struct table ends;    /* of those in use: so that a connection holds a pointer */

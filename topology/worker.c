@@ -65,6 +65,7 @@ static void merge(struct worker *worker, enum edges_part part) {
     struct workers *all = worker->all;
     edges_merge(&all->merged, &worker->edges, part);
     worker->totals.losses = *connections_losses(worker->connections);
+    worker->totals.traffic = *connections_traffic(worker->connections);
     worker->totals.edges_refused = worker->edges.refused;
     worker->totals.edges_evicted = worker->edges.evicted_early;
     if (!--all->busy)
@@ -272,20 +273,14 @@ struct edges *workers_merge(struct workers *all, const struct window_clock *cloc
     return &all->merged;
 }
 
-static void add_losses(struct connection_losses *into, const struct connection_losses *from) {
-    uint64_t *sums = (uint64_t *)into;
-    const uint64_t *values = (const uint64_t *)from;
-    _Static_assert(sizeof(*into) % sizeof(uint64_t) == 0, "counters and nothing else");
-    for (size_t i = 0; i < sizeof(*into) / sizeof(uint64_t); i++)
-        sums[i] += values[i];
-}
+_Static_assert(sizeof(struct workers_totals) % sizeof(uint64_t) == 0, "counters and nothing else");
 
 void workers_totals(const struct workers *all, struct workers_totals *ret_totals) {
     *ret_totals = (struct workers_totals){.edges_refused = all->merged.refused};
     for (unsigned i = 0; i < all->count; i++) {
-        const struct workers_totals *one = &all->workers[i].totals;
-        add_losses(&ret_totals->losses, &one->losses);
-        ret_totals->edges_refused += one->edges_refused;
-        ret_totals->edges_evicted += one->edges_evicted;
+        const uint64_t *values = (const uint64_t *)&all->workers[i].totals;
+        uint64_t *sums = (uint64_t *)ret_totals;
+        for (size_t k = 0; k < sizeof(*ret_totals) / sizeof(uint64_t); k++)
+            sums[k] += values[k];
     }
 }

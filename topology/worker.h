@@ -38,6 +38,7 @@ struct workers_options {
 /* Sums over the workers, as of the last merge. */
 struct workers_totals {
     struct connection_losses losses;
+    struct traffic traffic;
     uint64_t edges_refused, edges_evicted;
 };
 

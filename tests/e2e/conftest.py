@@ -33,11 +33,11 @@ def wait_for_port(port, seconds=10, host="127.0.0.1"):
 class Agent:
     """A running `weft agent`; `stop` gives the records it wrote."""
 
-    def __init__(self, path, *options):
+    def __init__(self, path, *options, within=()):
         self.path = path
         ready, write = os.pipe()
         self.process = subprocess.Popen(
-            [WEFT, "agent", "--sink", f"file:{path}", "--window", "2s", "--ready-fd", str(write),
+            [*within, WEFT, "agent", "--sink", f"file:{path}", "--window", "2s", "--ready-fd", str(write),
              "--page", "off", "--socket", "off", *options],
             pass_fds=[write], stderr=subprocess.PIPE)
         os.close(write)

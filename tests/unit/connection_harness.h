@@ -22,6 +22,7 @@
 struct world {
     struct edges edges, merged;
     struct connections *connections;
+    struct clients *clients;
     uint32_t sequence;
     uint64_t now;
 };
@@ -48,7 +49,8 @@ static inline struct window_clock world_clock(const struct world *world) {
                                  .end = world->sequence * 10 * SECOND + 10 * SECOND};
 }
 
-static inline void world_open(struct world *world) {
+/* `clients`: limit per server; 0: none. */
+static inline void world_open_with(struct world *world, size_t clients) {
     *world = (struct world){.now = SECOND};
     edges_init(&world->edges, 1000);
     edges_init(&world->merged, 1000);
@@ -60,11 +62,19 @@ static inline void world_open(struct world *world) {
         .limit = 1000000,
         .call_timeout_ns = 30 * SECOND,
     };
+    if (clients)
+        assert_int_equal(clients_new(clients, &world->clients), 0);
+    options.clients = world->clients;
     assert_int_equal(connections_new(&options, &world->connections), 0);
+}
+
+static inline void world_open(struct world *world) {
+    world_open_with(world, 0);
 }
 
 static inline void world_close(struct world *world) {
     connections_free(world->connections);
+    clients_free(world->clients);
     edges_done(&world->edges);
     edges_done(&world->merged);
 }

@@ -166,6 +166,80 @@ static void test_answers_to_commands_that_were_not_shown_are_lost_calls(void **u
     world_close(&world);
 }
 
+static void test_a_half_edge_tells_some_connections_and_counts_addresses(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    for (uint64_t i = 0; i < 10; i++) {
+        struct socket server = socket_of(100 + i, 1000 + i, ROLE_SERVER, 80);
+        struct record_opened opened = opened_of(&world, &server);
+        opened.remote_address[3] = i % 5;
+        connections_opened(world.connections, &opened);
+        exchange(&world, &server);
+    }
+    world_next_window(&world);
+    const struct edge *edge = world_edge(&world, PROTOCOL_HTTP);
+    assert_int_equal(world_edges(&world), 1);
+    assert_int_equal(edge->window.calls, 10);
+    assert_int_equal(edge->window.join_count, JOIN_LIMIT);
+    assert_int_equal(edge->window.joins[0].isn, 1000);
+    assert_int_equal(edge->window.joins[0].client_port, 40000);
+    assert_int_equal(edge->window.clients.count, 5);
+    world_close(&world);
+}
+
+static void test_clients_beyond_the_limit_are_one(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open_with(&world, 4);
+    for (uint64_t i = 0; i < 50; i++) {
+        struct socket server = socket_of(100 + i, 1000 + i, ROLE_SERVER, 80);
+        struct record_opened opened = opened_of(&world, &server);
+        opened.remote_address[2] = i; /* each in another group */
+        connections_opened(world.connections, &opened);
+        exchange(&world, &server);
+    }
+    world_next_window(&world);
+    uint64_t calls = 0, largest = 0;
+    for (size_t i = 0; i < world.merged.table.capacity; i++) {
+        const struct edge *edge = world.merged.table.slots[i].value;
+        calls += edge ? edge->window.calls : 0;
+        largest = edge && edge->window.clients.count > largest ? edge->window.clients.count : largest;
+    }
+    assert_int_equal(world_edges(&world), 5);
+    assert_int_equal(calls, 50);
+    assert_int_equal(largest, 46);
+    assert_int_equal(connections_losses(world.connections)->clients_folded, 46);
+    world_close(&world);
+}
+
+static void test_what_is_not_read_has_a_reason(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct socket read = socket_of(1, 71, ROLE_SERVER, 80), unknown = socket_of(2, 72, ROLE_SERVER, 81),
+                  unseen = socket_of(3, 73, ROLE_SERVER, 82), blind = socket_of(4, 74, ROLE_SERVER, 83),
+                  silent = socket_of(5, 75, ROLE_SERVER, 84);
+    struct socket *all[] = {&read, &unknown, &unseen, &blind, &silent};
+    for (int i = 0; i < 5; i++)
+        socket_opens(&world, all[i]);
+    exchange(&world, &read);
+    socket_receives(&world, &unknown, "\x01\x02 what is this");
+    unseen.offsets[0] = 5000;
+    socket_moves_some(&world, &blind, false, "", 700, 0);
+    for (int i = 0; i < 5; i++)
+        socket_closes(&world, all[i]);
+    const struct traffic *traffic = connections_traffic(world.connections);
+    assert_int_equal(traffic->all.connections, 5);
+    assert_int_equal(traffic->all.bytes, strlen(GET) + strlen(OK) + strlen("\x01\x02 what is this") + 5000 + 700);
+    assert_int_equal(traffic->opaque[OPAQUE_UNKNOWN].connections, 1);
+    assert_int_equal(traffic->opaque[OPAQUE_UNSEEN].connections, 1);
+    assert_int_equal(traffic->opaque[OPAQUE_UNSEEN].bytes, 5000);
+    assert_int_equal(traffic->opaque[OPAQUE_UNREADABLE].connections, 1);
+    assert_int_equal(traffic->opaque[OPAQUE_UNREADABLE].bytes, 700);
+    world_close(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_ends_make_one_edge),
@@ -175,6 +249,9 @@ int main(void) {
         cmocka_unit_test(test_an_unanswered_call_times_out_once_in_its_window),
         cmocka_unit_test(test_a_lost_answer_of_a_pipeline_is_as_many_lost_calls),
         cmocka_unit_test(test_answers_to_commands_that_were_not_shown_are_lost_calls),
+        cmocka_unit_test(test_a_half_edge_tells_some_connections_and_counts_addresses),
+        cmocka_unit_test(test_clients_beyond_the_limit_are_one),
+        cmocka_unit_test(test_what_is_not_read_has_a_reason),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
