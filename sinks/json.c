@@ -115,6 +115,7 @@ static void key(struct writer *out, const struct edge *edge) {
     inet_ntop(edge->family == 4 ? AF_INET : AF_INET6, edge->address, address, sizeof(address));
     writer_member_unsigned(out, "server_port", edge->server_port);
     writer_member_string(out, "seen_address", address);
+    writer_member_unsigned(out, "seen_port", edge->seen_port);
     writer_member_string(out, "protocol", protocol ? protocol : transport);
     writer_member_string(out, "transport", transport);
     writer_member_bool(out, "tls", edge->protocol == PROTOCOL_TLS);

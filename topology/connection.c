@@ -73,7 +73,7 @@ static struct connection *connection_new(struct engine *engine, const struct rec
     memcpy(talk->client_address, client ? record->local_address : record->remote_address, 16);
     memcpy(talk->server_address, client ? record->remote_address : record->local_address, 16);
     talk->client_port = client ? record->local_port : record->remote_port;
-    talk->server_port = client ? record->remote_port : record->local_port;
+    talk->server_port = talk->seen_port = client ? record->remote_port : record->local_port;
     return c;
 }
 
@@ -157,7 +157,8 @@ void connections_settle(struct connections *all, uint64_t opened_before) {
             conversation_open(&all->engine, &c->talk);
     }
     all->fresh_count -= i;
-    memmove(all->fresh, all->fresh + i, all->fresh_count * sizeof(*all->fresh));
+    if (i)
+        memmove(all->fresh, all->fresh + i, all->fresh_count * sizeof(*all->fresh));
     datagrams_settle(all->datagrams);
 }
 
@@ -218,8 +219,12 @@ void connections_opened(struct connections *all, const struct record_opened *rec
         remember_fresh(all, record->cookie, record->time); /* so that it stays on the map though it is silent */
     party->cookie = record->cookie;
     conversation_own(engine, party, &record->owner, record->command);
-    if (!client) /* its own port is the truth behind any NAT */
+    if (client) { /* what it connected to; */
+        memcpy(talk->server_address, record->remote_address, 16);
+        talk->seen_port = record->remote_port;
+    } else { /* its own port is the truth behind any NAT */
         talk->server_port = record->local_port;
+    }
     if (proven(record->proof) && !proven(talk->proof))
         talk->proof = record->proof;
 }
@@ -346,6 +351,7 @@ void connections_failed(struct connections *all, const struct record_opened *rec
     struct engine *engine = &all->engine;
     const struct namer *namer = &engine->namer;
     struct edge like = {.server_port = record->remote_port,
+                        .seen_port = record->remote_port,
                         .family = record->family == 2 ? 4 : 6,
                         .client_here = true,
                         .proof = record->proof};
@@ -358,6 +364,7 @@ void connections_failed(struct connections *all, const struct record_opened *rec
     if (known) {
         like.server = known->end;
         like.protocol = known->protocol;
+        like.server_port = known->port;
     } else {
         like.server = namer->server(namer->context, record->remote_address, like.family, record->remote_port);
     }

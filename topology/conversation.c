@@ -8,7 +8,7 @@
 #include "server.h"
 
 static struct server_address server_address(const struct conversation *c) {
-    return (struct server_address){c->server_address, c->family, c->transport, c->server_port, c->netns};
+    return (struct server_address){c->server_address, c->family, c->transport, c->seen_port, c->netns};
 }
 
 /* Without a verdict, what was last seen at this server and port. */
@@ -39,6 +39,7 @@ static struct edge *find_edge(struct engine *engine, struct conversation *c) {
     struct edge like = {
         .protocol = protocol_of(engine, c),
         .server_port = c->server_port,
+        .seen_port = c->seen_port,
         .family = c->family,
         .transport = c->transport,
         .proof = c->proof,
@@ -50,7 +51,7 @@ static struct edge *find_edge(struct engine *engine, struct conversation *c) {
                                    : namer->server(namer->context, c->server_address, c->family, c->server_port);
     like.client = like.client_here ? *c->client.owner : remote_client(engine, c, &like.server);
     if (like.server_here || c->protocol)
-        server_remember(engine, server_address(c), &like.server, c->protocol ? c->protocol->id : PROTOCOL_UNKNOWN);
+        server_remember(engine, server_address(c), &like);
     return edges_get(engine->edges, &like);
 }
 

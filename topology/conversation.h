@@ -28,9 +28,10 @@ struct conversation {
     struct calls *calls; /* NULL while none is outstanding */
     uint8_t client_address[16], server_address[16];
     uint16_t client_port, server_port;
-    uint32_t netns;   /* of an end that is here */
-    uint32_t noted;   /* sequence of the window in which it was last noted on its edge, or was refused one */
-    uint16_t excused; /* answers without a request that the kernel has counted as lost already */
+    uint16_t seen_port; /* with server_address: what the client connected to, before any NAT */
+    uint32_t netns;     /* of an end that is here */
+    uint32_t noted;     /* sequence of the window in which it was last noted on its edge, or was refused one */
+    uint16_t excused;   /* answers without a request that the kernel has counted as lost already */
     uint8_t family, transport, proof;
     uint8_t parsed; /* enum side: whose bytes the parser is shown */
     bool open : 1;  /* in open_connections */

@@ -103,7 +103,7 @@ static void set_ends(struct session *session, bool client, const uint8_t *peer, 
     memcpy(client ? talk->client_address : talk->server_address, socket->address, 16);
     memcpy(client ? talk->server_address : talk->client_address, peer, 16);
     talk->client_port = client ? socket->port : peer_port;
-    talk->server_port = client ? peer_port : socket->port;
+    talk->server_port = talk->seen_port = client ? peer_port : socket->port;
     talk->parsed = client ? SIDE_CLIENT : SIDE_SERVER;
 }
 

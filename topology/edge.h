@@ -84,9 +84,10 @@ struct edge {
     uint64_t id;
     struct edge_end client, server;
     enum protocol_id protocol;
-    uint16_t server_port;
-    uint8_t address[16], family; /* what the client connected to */
-    uint8_t transport;           /* enum transport of bpf/record.h */
+    uint16_t server_port; /* of the server's own socket, where that is here */
+    uint16_t seen_port;   /* with `address`: what the client connected to */
+    uint8_t address[16], family;
+    uint8_t transport; /* enum transport of bpf/record.h */
     bool client_here, server_here;
     uint8_t proof; /* enum direction_proof of bpf/record.h */
     uint32_t open_connections, in_flight;

@@ -29,8 +29,7 @@ struct known_server *server_find(struct engine *engine, struct server_address at
     return table_get(&engine->servers, key_of(at));
 }
 
-void server_remember(struct engine *engine, struct server_address at, const struct edge_end *end,
-                     enum protocol_id protocol) {
+void server_remember(struct engine *engine, struct server_address at, const struct edge *edge) {
     uint64_t key = key_of(at);
     struct known_server *known = table_get(&engine->servers, key);
     if (!known) {
@@ -41,7 +40,8 @@ void server_remember(struct engine *engine, struct server_address at, const stru
             return;
         }
     }
-    known->end = *end;
-    if (protocol != PROTOCOL_UNKNOWN)
-        known->protocol = protocol;
+    known->end = edge->server;
+    known->port = edge->server_port;
+    if (edge->protocol != PROTOCOL_UNKNOWN)
+        known->protocol = edge->protocol;
 }

@@ -13,6 +13,7 @@ enum { SERVERS_KNOWN = 16384 };
 
 struct known_server {
     struct edge_end end;
+    uint16_t port;             /* its own, behind any NAT */
     enum protocol_id protocol; /* PROTOCOL_UNKNOWN: none yet */
 };
 
@@ -24,9 +25,8 @@ struct server_address {
 };
 
 struct known_server *server_find(struct engine *engine, struct server_address at);
-/* What is remembered of its protocol stays if this one is PROTOCOL_UNKNOWN. Counted if it cannot be remembered. */
-void server_remember(struct engine *engine, struct server_address at, const struct edge_end *end,
-                     enum protocol_id protocol);
+/* The server of that edge. Its protocol stays if the edge's is PROTOCOL_UNKNOWN. Counted if it cannot be remembered. */
+void server_remember(struct engine *engine, struct server_address at, const struct edge *edge);
 
 bool address_is_local(const uint8_t *address, uint8_t family); /* loopback or link-local: means one thing per netns */
 

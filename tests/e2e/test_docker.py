@@ -73,7 +73,7 @@ def test_a_published_port_reached_by_the_hosts_address_is_client_to_container(ag
     records = weft.stop()
     edges = [e for e in records.edges(port=80) if e["client"]["name"] == "curl"]
     assert pairs(edges) == {("curl", server): 5}
-    assert {e["observed_at"] for e in edges} == {"both"}
+    assert {(e["observed_at"], e["seen_address"], e["seen_port"]) for e in edges} == {("both", containers.gateway(), port)}
     assert not [e for e in records.edges(port=port) if e["calls"] or e["connects"]]
 
 

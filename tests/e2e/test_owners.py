@@ -203,7 +203,7 @@ def test_a_proxy_behind_a_redirect_stands_between_client_and_server(agent, redir
     first = [e for e in records.edges(port=15001) if e["calls"] or e["connects"]]
     assert pairs(first) == {("client.py", "proxy.py"): 6}
     assert pairs(first, "connects") == {("client.py", "proxy.py"): 3}
-    assert {e["seen_address"] for e in first} == {"10.99.0.1"}
+    assert {(e["seen_address"], e["seen_port"]) for e in first} == {("10.99.0.1", 8080)}
     second = [e for e in records.edges(port=8080) if e["client"]["name"] == "proxy.py"]
     assert pairs(second) == {("proxy.py", "server.py"): 6}
     assert pairs(second, "connects") == {("proxy.py", "server.py"): 3}
