@@ -1,11 +1,46 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* `weft check`: what this kernel allows, and what is missing. */
+/* `weft check`: what this kernel allows, what a running agent misses, and why a service is or is not on the map. */
+#include <getopt.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysinfo.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include "client.h"
 #include "command.h"
+#include "config.h"
+#include "hierarchy.h"
+#include "inspect.h"
 #include "live.h"
+#include "map_print.h"
+
+enum { OPTION_SOCKET = 256, OPTION_CLEAN };
+
+struct request {
+    const char *file, *socket, *target;
+    bool clean;
+};
 
 static void describe(FILE *out) {
-    fputs("Loads and attaches every program for a moment, and says for each whether that worked, and why not.\n", out);
+    fputs(
+        "Without an argument: loads and attaches every program for a moment and says for each whether that worked, "
+        "why\n"
+        "not, and what that costs; what else of this host matters; and what a running agent cannot read, and why.\n"
+        "\n"
+        "With one: the processes behind a pid, a port, a container (name, or 12 digits and more of its id) or a name;\n"
+        "what they go by on the map and where that name comes from; what of them stays unseen, and why; and whether "
+        "the\n"
+        "running agent has them on its map.\n"
+        "\n"
+        "  -c FILE         the configuration, instead of " CONFIG_STANDARD_FILE "\n"
+        "  --socket PATH   of the running agent (default: as configured)\n"
+        "  --clean         remove what a killed agent left\n",
+        out);
 }
+
+/* ---- this host ---- */
 
 static void print_program(const struct live_program *program) {
     const char *state = program->attached ? "attached" : program->needed ? "missing" : "not needed";
@@ -16,13 +51,95 @@ static void print_program(const struct live_program *program) {
         printf("%-18s %-10s cost: %s\n", "", "", program->cost);
 }
 
-static int run(int argc, char **argv) {
+static void print_row(const char *name, const char *text) {
+    printf("%-18s %s\n", name, text);
+}
+
+static void print_host(const struct config *config, const struct live *live) {
+    struct utsname system;
+    struct stat btf;
+    struct live_memory memory;
+    char text[256], size[32];
+    int cgroup = hierarchy_open_v2(), subsystem = hierarchy_subsystem();
+    uname(&system);
+    snprintf(text, sizeof(text), "%s %s, for information: nothing is decided by it", system.release, system.machine);
+    print_row("kernel", text);
+    snprintf(text, sizeof(text), "%lld KiB of types",
+             stat("/sys/kernel/btf/vmlinux", &btf) ? 0LL : (long long)btf.st_size >> 10);
+    print_row("BTF", text);
+    snprintf(text, sizeof(text), "%s; containers are told apart by %s",
+             cgroup < 0 ? "v2 is mounted nowhere" : "v2 found",
+             subsystem < 0 ? "v2" : "a v1 controller (pids or memory)");
+    print_row("cgroups", text);
+    if (cgroup >= 0)
+        close(cgroup);
+    config_value(config, config_find("ring.size"), size, sizeof(size));
+    snprintf(text, sizeof(text), "%" PRIu64 " of %s for %d CPUs", config->ring_count, size, get_nprocs());
+    print_row("rings", text);
+    live_memory(live, &memory);
+    snprintf(text, sizeof(text), "%zu bytes on each socket; %.1f MiB of maps and rings", memory.socket_bytes,
+             memory.map_bytes / (double)(1 << 20));
+    print_row("kernel memory", text);
+}
+
+/* ---- the running agent ---- */
+
+static json_t *ask(const char *socket, const char *what, char *error, size_t error_size) {
+    const struct client_options options = {.at = socket};
+    if (!*socket) {
+        snprintf(error, error_size, "no socket is configured");
+        return NULL;
+    }
+    return client_get(&options, what, error, error_size);
+}
+
+static void print_unix(const json_t *status) {
+    const json_t *totals = json_object_get(status, "unix");
+    if (totals)
+        printf("AF_UNIX: %" JSON_INTEGER_FORMAT " bytes in %" JSON_INTEGER_FORMAT " sends between %" JSON_INTEGER_FORMAT
+               " pairs of processes; counted, not shown as edges.\n",
+               json_integer_value(json_object_get(totals, "bytes")),
+               json_integer_value(json_object_get(totals, "operations")),
+               json_integer_value(json_object_get(totals, "pairs")));
+}
+
+static void print_counters(const json_t *status) {
+    const char *name;
+    json_t *value;
+    bool any = false;
+    json_object_foreach(json_object_get(json_object_get(status, "agent"), "counters"), name, value) {
+        if (!json_integer_value(value) || !strcmp(name, "kafka_delivered"))
+            continue;
+        printf("%s%s %" JSON_INTEGER_FORMAT, any ? ", " : "Counted: ", name, json_integer_value(value));
+        any = true;
+    }
+    puts(any ? " (docs/operations.md)." : "Nothing was lost.");
+}
+
+static void print_agent(const char *socket) {
+    char error[256] = "";
+    json_t *status = ask(socket, "status", error, sizeof(error));
+    json_t *map = status ? ask(socket, "map?last=3600s", error, sizeof(error)) : NULL;
+    printf("\n");
+    if (!status)
+        printf("No agent was asked: %s\n", error);
+    else
+        printf("The running agent:\n");
+    if (map)
+        map_print_opaque(map, stdout);
+    if (status) {
+        print_unix(status);
+        print_counters(status);
+    }
+    json_decref(map);
+    json_decref(status);
+}
+
+static int check_host(const struct config *config, const char *socket) {
     struct live *live;
     struct live_options options = {.ring_bytes = 1 << 16};
     char error[256] = "out of memory";
     size_t count;
-    if (argc > 1)
-        return wrong_usage(&command_check, "takes no argument: %s", argv[1]);
     if (live_new(&options, &live, error, sizeof(error)) < 0) {
         fprintf(stderr, "weft: %s\n", error);
         return STATUS_FAILED;
@@ -32,14 +149,119 @@ static int run(int argc, char **argv) {
            "what it is for");
     for (size_t i = 0; i < count; i++)
         print_program(&programs[i]);
+    printf("\n");
+    print_host(config, live);
     live_free(live);
+    print_agent(socket);
     return STATUS_DONE;
+}
+
+/* ---- a service ---- */
+
+static const json_t *node_named(const json_t *map, const char *name) {
+    size_t index;
+    json_t *node;
+    json_array_foreach(json_object_get(map, "nodes"), index, node) {
+        const char *has = json_string_value(json_object_get(node, "name"));
+        if (has && !strcmp(has, name))
+            return node;
+    }
+    return NULL;
+}
+
+static void print_presence(const struct inspection *found, const char *socket) {
+    char error[256] = "";
+    json_t *map = ask(socket, "map?last=3600s", error, sizeof(error));
+    if (!map)
+        printf("\nNo agent was asked whether it is on the map: %s\n", error);
+    for (unsigned i = 0; map && i < found->name_count; i++) {
+        const json_t *node = node_named(map, found->names[i]);
+        if (node)
+            printf("\n%s is on the map of the last hour.\n", found->names[i]);
+        else
+            printf("\n%s is not on the map of the last hour: it neither called anybody nor was called over TCP or UDP, "
+                   "or\n"
+                   "the agent goes by another configuration.\n",
+                   found->names[i]);
+    }
+    json_decref(map);
+}
+
+static int check_target(const struct config *config, const char *target, const char *socket) {
+    struct identity_options names = {
+        .docker_socket = config->docker_socket, .rules = config->names, .rule_count = config->name_count};
+    struct identity *identity;
+    struct inspection found;
+    if (identity_new(&names, &identity)) {
+        fprintf(stderr, "weft: out of memory\n");
+        return STATUS_FAILED;
+    }
+    inspect(identity, &names, target, stdout, &found);
+    identity_free(identity);
+    if (found.processes) {
+        print_presence(&found, socket);
+        return STATUS_DONE;
+    }
+    fprintf(stderr, "weft check: %s: no process, port, container or name like that%s\n", target,
+            geteuid() ? "; without root only your own processes can be looked at" : "");
+    return STATUS_FAILED;
+}
+
+/* ---- */
+
+static int clean(void) {
+    puts("Nothing to remove: every program hangs on a link that the kernel removes with its process, and nothing is "
+         "pinned.");
+    return STATUS_DONE;
+}
+
+static int take_options(int argc, char **argv, struct request *request) {
+    static const struct option options[] = {{"socket", required_argument, NULL, OPTION_SOCKET},
+                                            {"clean", no_argument, NULL, OPTION_CLEAN},
+                                            {NULL, 0, NULL, 0}};
+    int option;
+    while ((option = getopt_long(argc, argv, "c:", options, NULL)) != -1)
+        switch (option) {
+        case 'c':
+            request->file = optarg;
+            break;
+        case OPTION_SOCKET:
+            request->socket = optarg;
+            break;
+        case OPTION_CLEAN:
+            request->clean = true;
+            break;
+        default:
+            return wrong_usage(&command_check, "see the options");
+        }
+    request->target = optind < argc ? argv[optind] : NULL;
+    if (optind + 1 < argc)
+        return wrong_usage(&command_check, "%s: one argument too many", argv[optind + 1]);
+    if (request->target && request->clean)
+        return wrong_usage(&command_check, "--clean takes no argument");
+    return STATUS_DONE;
+}
+
+static int run(int argc, char **argv) {
+    struct request request = {0};
+    struct config config;
+    int status = take_options(argc, argv, &request);
+    if (status)
+        return status;
+    if (request.clean)
+        return clean();
+    if (config_load(&config, request.file))
+        return STATUS_FAILED;
+    const char *socket = request.socket ? request.socket : config.socket;
+    status = request.target ? check_target(&config, request.target, socket) : check_host(&config, socket);
+    config_done(&config);
+    return status;
 }
 
 const struct command command_check = {
     .name = "check",
-    .help = "what this kernel allows, what is attached, and what is missing",
-    .synopsis = "",
+    .help = "what this kernel allows, what is missing, and why a service is or is not on the map",
+    .synopsis = "[-c FILE] [--socket PATH] [PID|PORT|CONTAINER|NAME]\n--clean",
     .describe = describe,
     .run = run,
 };

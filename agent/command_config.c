@@ -2,8 +2,6 @@
 /* `weft config`: is it right, what is in force, what does a key mean. */
 #include <getopt.h>
 #include <string.h>
-#include <sys/sysinfo.h>
-#include <unistd.h>
 
 #include "command.h"
 #include "config.h"
@@ -18,29 +16,9 @@ static void describe(FILE *out) {
           out);
 }
 
-/* STATUS_FAILED: what is wrong stands on stderr. */
-static int load(const char *file, struct config *ret_config) {
-    struct config_problems problems = {0};
-    if (config_init(ret_config)) {
-        fprintf(stderr, "weft: out of memory\n");
-        return STATUS_FAILED;
-    }
-    if (!file && !access(CONFIG_STANDARD_FILE, F_OK))
-        file = CONFIG_STANDARD_FILE;
-    if (file)
-        config_read_file(ret_config, file, &problems);
-    if (!problems.count)
-        config_finish(ret_config, get_nprocs(), &problems);
-    fputs(problems.text, stderr);
-    if (!problems.count)
-        return STATUS_DONE;
-    config_done(ret_config);
-    return STATUS_FAILED;
-}
-
 static int check(const char *file) {
     struct config config;
-    if (load(file, &config))
+    if (config_load(&config, file))
         return STATUS_FAILED;
     printf(config.file ? "%s: all right\n" : "no file; the defaults are in force\n", config.file);
     config_done(&config);
@@ -49,7 +27,7 @@ static int check(const char *file) {
 
 static int print(const char *file) {
     struct config config;
-    if (load(file, &config))
+    if (config_load(&config, file))
         return STATUS_FAILED;
     config_print(&config, stdout);
     config_done(&config);
@@ -65,7 +43,7 @@ static int explain(const char *file, const char *name) {
         return wrong_usage(&command_config, "no key named %s%s%s", name, near ? "; did you mean " : "",
                            near ? near : "");
     }
-    if (load(file, &config))
+    if (config_load(&config, file))
         return STATUS_FAILED;
     for (size_t i = 0; i < count; i++)
         if (!wanted || wanted == &keys[i])

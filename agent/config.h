@@ -119,6 +119,12 @@ int config_set_token(struct config *config, const char *token);
 /* Checks what concerns several keys, and derives what is "auto". */
 int config_finish(struct config *config, unsigned cpus, struct config_problems *problems);
 
+/*
+ * All of it for a command without options of its own: `path`, else the standard file if it exists. Negative: what is
+ * wrong was said on stderr, and there is nothing to be done with `ret_config`.
+ */
+int config_load(struct config *ret_config, const char *path);
+
 const struct config_key *config_keys(size_t *ret_count);
 const struct config_key *config_find(const char *name); /* NULL: no such key */
 /* The key or option whose name is nearest; NULL if none is near. */

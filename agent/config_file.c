@@ -13,6 +13,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/sysinfo.h>
+#include <unistd.h>
 #include <yaml.h>
 
 #include "config_table.h"
@@ -433,4 +435,23 @@ int config_read_file(struct config *config, const char *path, struct config_prob
         fclose(file);
     free(bytes);
     return result;
+}
+
+int config_load(struct config *ret_config, const char *path) {
+    struct config_problems problems = {0};
+    if (config_init(ret_config)) {
+        fprintf(stderr, "weft: out of memory\n");
+        return -ENOMEM;
+    }
+    if (!path && !access(CONFIG_STANDARD_FILE, F_OK))
+        path = CONFIG_STANDARD_FILE;
+    if (path)
+        config_read_file(ret_config, path, &problems);
+    if (!problems.count)
+        config_finish(ret_config, (unsigned)get_nprocs(), &problems);
+    fputs(problems.text, stderr);
+    if (!problems.count)
+        return 0;
+    config_done(ret_config);
+    return -EINVAL;
 }

@@ -268,3 +268,31 @@ void live_counters(struct live *live, uint64_t ret_counters[COUNTER_KINDS]) {
     ret_counters[COUNTER_RUNS_MISSED] = hooks_missed(live->hooks);
     free(values);
 }
+
+/* A map's line in its descriptor's fdinfo; 0 where the kernel has none. */
+static size_t memory_of(int map) {
+    char path[64], line[128];
+    unsigned long bytes = 0;
+    snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", map);
+    FILE *file = fopen(path, "re");
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "memlock: %lu", &bytes) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return bytes;
+}
+
+void live_memory(const struct live *live, struct live_memory *ret_memory) {
+    enum { ELEMENT_BYTES = 72 }; /* struct bpf_local_storage_elem without its value, as of Linux 6.18 */
+    struct bpf_map *map;
+    struct live_memory memory = {0};
+    bpf_object__for_each_map(map, hooks_skeleton(live->hooks)->obj) {
+        if (bpf_map__type(map) == BPF_MAP_TYPE_SK_STORAGE)
+            memory.socket_bytes += bpf_map__value_size(map) + ELEMENT_BYTES;
+        memory.map_bytes += memory_of(bpf_map__fd(map));
+    }
+    for (unsigned i = 0; i < live->ring_count; i++)
+        memory.map_bytes += memory_of(ring_fd(live->rings[i]));
+    *ret_memory = memory;
+}

@@ -63,6 +63,12 @@ void live_counters(struct live *live, uint64_t ret_counters[COUNTER_KINDS]);
 const struct live_program *live_programs(const struct live *live, size_t *ret_count);
 /* How sends and receives are seen on this kernel, in words. */
 const char *live_path(const struct live *live);
+/* Kernel memory: what hangs on each socket that weft knows, and what all maps and rings take, as the kernel counts it.
+ */
+struct live_memory {
+    size_t socket_bytes, map_bytes;
+};
+void live_memory(const struct live *live, struct live_memory *ret_memory);
 const char *live_counter_name(enum kernel_counter counter);
 
 #endif

@@ -168,7 +168,7 @@ static void print_cells(const struct row *row, const size_t *widths, FILE *out) 
     }
 }
 
-static void print_opaque(const json_t *map, FILE *out) {
+void map_print_opaque(const json_t *map, FILE *out) {
     const json_t *opaque = json_object_get(map, "opaque");
     char connections[32], bytes[32];
     size_t index;
@@ -194,7 +194,7 @@ static void print_summary(const json_t *map, size_t edges, FILE *out) {
     write_rate(rate, sizeof(rate), number(totals, "rate"));
     write_share(errors, sizeof(errors), totals, "error_share");
     fprintf(out, "\n%zu edges in the last %.0f s, %s, errors %s.\n", edges, number(map, "seconds"), rate, errors);
-    print_opaque(map, out);
+    map_print_opaque(map, out);
     double lost = number(totals, "lost");
     if (lost > 0)
         fprintf(out,

@@ -12,5 +12,7 @@
 int map_print_table(const json_t *map, FILE *out);   /* busiest first; -ENOMEM */
 int map_print_dot(const json_t *map, FILE *out);     /* -ENOMEM */
 int map_print_mermaid(const json_t *map, FILE *out); /* -ENOMEM */
+/* One line: the share of connections and bytes whose protocol could not be read, and why. */
+void map_print_opaque(const json_t *map, FILE *out);
 
 #endif
