@@ -92,10 +92,10 @@ static bool has_calls(const json_t *edge) {
     return number(edge, "calls") > 0 || number(edge, "waiting") > 0 || number(edge, "lost") > 0;
 }
 
-/* The server's, else the client's. */
+/* The server's, else the client's. Without calls it is that of turns, which nobody asked for. */
 static const json_t *timing_of(const json_t *edge) {
     const json_t *timing = json_object_get(edge, "duration");
-    return timing ? timing : json_object_get(edge, "client_duration");
+    return !(number(edge, "calls") > 0) ? NULL : timing ? timing : json_object_get(edge, "client_duration");
 }
 
 static double errors_of(const json_t *edge) {

@@ -60,6 +60,7 @@ static struct known *known_edge(struct graph *graph, const struct edge *edge) {
     known->server_port = edge->server_port;
     memcpy(known->address, edge->address, sizeof(known->address));
     known->family = edge->family;
+    known->transport = edge->transport;
     known->client_here |= edge->client_here;
     known->server_here |= edge->server_here;
     known->proof = edge->proof;

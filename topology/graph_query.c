@@ -187,6 +187,7 @@ static void set_red(json_t *object, const struct edge_sum *sum, double seconds) 
     set_integer(object, "in_flight", sum->in_flight);
     set_integer(object, "waiting", sum->waiting);
     set_integer(object, "lost", sum->lost);
+    set_integer(object, "late", sum->late);
 }
 
 static void set_failures(json_t *object, const struct edge_sum *sum) {
@@ -205,9 +206,10 @@ static const char *observed_at(const struct known *known) {
 }
 
 static json_t *edge_object(const struct slot *slot, double seconds) {
-    static const char *const proofs[] = {"none", "connect", "accept", "listen"};
+    static const char *const proofs[] = {"none", "connect", "accept", "listen", "first"};
     const struct known *known = slot->known;
     const char *protocol = protocol_name(known->protocol);
+    const char *transport = known->transport == TRANSPORT_UDP ? "udp" : "tcp";
     char address[INET6_ADDRSTRLEN] = "";
     json_t *object = json_object();
     inet_ntop(known->family == 4 ? AF_INET : AF_INET6, known->address, address, sizeof(address));
@@ -216,11 +218,11 @@ static json_t *edge_object(const struct slot *slot, double seconds) {
     set_id(object, "server", known->server.id);
     set_integer(object, "server_port", known->server_port);
     set_text(object, "seen_address", address);
-    set_text(object, "protocol", protocol ? protocol : "tcp");
-    set_text(object, "transport", "tcp");
+    set_text(object, "protocol", protocol ? protocol : transport);
+    set_text(object, "transport", transport);
     json_object_set_new(object, "tls", json_boolean(known->protocol == PROTOCOL_TLS));
     set_text(object, "observed_at", observed_at(known));
-    set_text(object, "direction_proof", proofs[known->proof < 4 ? known->proof : 0]);
+    set_text(object, "direction_proof", proofs[known->proof < 5 ? known->proof : 0]);
     set_integer(object, "last_seen", known->last_seen);
     if (slot->stale)
         json_object_set_new(object, "stale", json_true());

@@ -24,6 +24,7 @@ struct known {
     enum protocol_id protocol;
     uint16_t server_port;
     uint8_t address[16], family;
+    uint8_t transport; /* enum transport of bpf/record.h */
     bool client_here, server_here;
     uint8_t proof;
     uint64_t last_seen; /* start of its last window */

@@ -65,10 +65,10 @@ int packed_edge(struct packed *packed, const struct edge *edge) {
         return -ENOMEM;
     size_t start = packed->length;
     packed->length += HEADER;
-    const uint64_t numbers[] = {window->calls,    window->client_error,   window->server_error,
-                                window->timeout,  window->no_response,    window->waiting,
-                                window->lost,     window->request_bytes,  window->response_bytes,
-                                window->connects, edge->open_connections, edge->in_flight};
+    const uint64_t numbers[] = {
+        window->calls,    window->client_error,   window->server_error, window->timeout,       window->no_response,
+        window->waiting,  window->lost,           window->late,         window->request_bytes, window->response_bytes,
+        window->connects, edge->open_connections, edge->in_flight};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
         put(packed, numbers[i]);
     for (int i = 0; i < ERRNO_LIMIT && window->failures[i].count; i++) {
@@ -201,6 +201,7 @@ void packed_merge(struct packed_cursor edge, struct edge_sum *sum, bool with_end
     sum->no_response += take(&edge);
     sum->waiting += take(&edge);
     sum->lost += take(&edge);
+    sum->late += take(&edge);
     sum->request_bytes += take(&edge);
     sum->response_bytes += take(&edge);
     sum->connects += take(&edge);
@@ -222,6 +223,7 @@ void edge_sum_add(struct edge_sum *into, const struct edge_sum *from) {
     into->no_response += from->no_response;
     into->waiting += from->waiting;
     into->lost += from->lost;
+    into->late += from->late;
     into->request_bytes += from->request_bytes;
     into->response_bytes += from->response_bytes;
     into->connects += from->connects;

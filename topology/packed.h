@@ -34,7 +34,7 @@ struct endpoint_sum {
 
 /* Windows of one edge added up. Zeroed to begin with; edge_sum_done frees. */
 struct edge_sum {
-    uint64_t calls, client_error, server_error, timeout, no_response, waiting, lost;
+    uint64_t calls, client_error, server_error, timeout, no_response, waiting, lost, late;
     uint64_t request_bytes, response_bytes, connects, failed;
     uint32_t open_connections, in_flight; /* of the window added last */
     struct errno_count failures[ERRNO_LIMIT];

@@ -56,6 +56,8 @@ def wait_for_calls(port, server_port, calls, seconds=20):
     end = time.monotonic() + seconds
     while True:
         graph = ask(port).json
-        if sum(e["calls"] for e in edges_at(graph, server_port)) >= calls or time.monotonic() > end:
+        if "running" in graph and sum(e["calls"] for e in edges_at(graph, server_port)) >= calls:
+            return graph
+        if time.monotonic() > end:
             return graph
         time.sleep(0.2)

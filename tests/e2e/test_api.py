@@ -81,6 +81,7 @@ def test_a_moment_of_the_past_is_shown_as_it_was(served, nginx_once):
 
 def test_the_unix_socket_answers_the_same_and_is_for_its_owner_alone(served):
     weft = served()
+    wait_for_calls(weft.port, 0, 0)
     assert set(ask_socket(weft.socket).json) == set(ask(weft.port).json)
     assert stat.S_IMODE(os.stat(weft.socket).st_mode) == 0o600
     assert stat.S_IMODE(os.stat(weft.socket.parent).st_mode) == 0o700

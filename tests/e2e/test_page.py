@@ -1,10 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The page in a real browser over real traffic: what it shows against what was sent, and that names stay text."""
 import shutil
-import socket
-import socketserver
 import subprocess
-import threading
 
 import pytest
 from selenium import webdriver
@@ -15,7 +12,8 @@ from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 from api import edges_at, wait_for_calls
-from conftest import free_port
+from conftest import WEFT, free_port
+from forwarder import Forwarder
 from test_http import ab
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -170,37 +168,9 @@ def test_an_agent_that_is_gone_is_said(page, nginx_once):
     assert "does not answer" in element(page, ".notice.bad").text
 
 
-class Forwarder(socketserver.ThreadingTCPServer):
-    """From a TCP port of this namespace to the Unix socket of an agent in another."""
-    daemon_threads = True
-    allow_reuse_address = True
-
-    def __init__(self, path):
-        class Handler(socketserver.BaseRequestHandler):
-            def handle(self):
-                with socket.socket(socket.AF_UNIX) as to:
-                    to.connect(str(path))
-                    back = threading.Thread(target=self.copy, args=(to, self.request), daemon=True)
-                    back.start()
-                    self.copy(self.request, to)
-                    back.join()
-
-            @staticmethod
-            def copy(source, target):
-                try:
-                    while data := source.recv(65536):
-                        target.sendall(data)
-                    target.shutdown(socket.SHUT_WR)
-                except OSError:
-                    pass
-        super().__init__(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-
 @pytest.fixture
 def quiet_agent(tmp_path):
     """An agent that sees an empty network namespace alone; gives the port at which it can be asked."""
-    from conftest import WEFT
     path = tmp_path / "weft.sock"
     process = subprocess.Popen(["unshare", "--net", WEFT, "agent", "--namespace", "self", "--page", "off", "--socket", str(path)], stderr=subprocess.PIPE, text=True)
     for line in process.stderr:

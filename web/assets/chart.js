@@ -9,6 +9,10 @@ function colour(name) {
     return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+function hour(seconds, precise) {
+    return new Date(seconds * 1000).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit", second: precise ? "2-digit" : undefined, hour12: false});
+}
+
 // lines: [{label, colour: "--name", values}], times in ns, format for values, range {from, to} in ns that is marked.
 export class Chart extends Component {
     componentDidMount() {
@@ -54,7 +58,7 @@ export class Chart extends Component {
             cursor: {sync: {key: sync || "detail"}, points: {size: 5}, drag: {x: false, y: false}},
             legend: {show: false},
             scales: {y: {range: (plot, low, high) => [0, high > 0 ? high * 1.08 : 1]}},
-            axes: [{...axis, size: 20, space: 70, values: (plot, ticks) => ticks.map(tick => new Date(tick * 1000).toLocaleTimeString([], {hour: "2-digit", minute: "2-digit", hour12: false}))},
+            axes: [{...axis, size: 20, space: 70, values: (plot, ticks) => ticks.map(tick => hour(tick, ticks[ticks.length - 1] - ticks[0] < 300))},
                 {...axis, size: 58, space: 24, values: (plot, ticks) => ticks.map(format)}],
             series: [{}, ...lines.map(line => ({
                 label: line.label, stroke: colour(line.colour), width: 1.4, points: {show: false, size: 4},

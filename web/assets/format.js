@@ -68,9 +68,9 @@ export function errorCount(errors) {
     return errors.server_error + errors.timeout + errors.no_response + errors.connect;
 }
 
-// The server's duration where it was seen, else the client's.
+// The server's duration where it was seen, else the client's. Without calls it is that of turns, which nobody asked for.
 export function measured(red) {
-    return red.duration || red.client_duration;
+    return red.calls > 0 ? red.duration || red.client_duration : undefined;
 }
 
 export function hasCalls(red) {

@@ -242,7 +242,7 @@ class App extends Component {
         if (!map)
             return html`<div class="empty"><h1>${this.state.connected ? "Asking the agent…" : "The agent does not answer"}</h1>${!this.state.connected && html`<p>Start it with <code>weft agent</code>, then this page goes on by itself.</p>`}</div>`;
         return html`<div class="empty"><h1>${this.state.at ? "Nothing was seen at that time" : "Nothing has talked yet"}</h1>
-            <p>weft watches every TCP connection of this host. As soon as one program calls another, both appear here, with the calls between them.</p>
+            <p>weft watches every TCP connection and UDP exchange of this host. As soon as one program calls another, both appear here, with the calls between them.</p>
             ${!this.state.at && html`<p>To try it: <code>curl http://example.com/</code>. Connections that were open before the agent started appear with their next bytes.</p>`}</div>`;
     }
 

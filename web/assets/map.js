@@ -47,7 +47,12 @@ function note(node) {
     const moved = red.bytes.request + red.bytes.response;
     if (red.connects || red.open_connections || moved)
         return `${red.open_connections} open · ${format.bytes(moved)}`;
-    return {group: "clients elsewhere", address: "elsewhere"}[node.kind] || "calls others";
+    return {group: "clients elsewhere", address: "not watched here"}[node.kind] || "calls others";
+}
+
+// Processes come and go, and their number says little; that of containers is their replicas.
+function replicas(node) {
+    return node.kind === "container" || node.kind === "pod" ? node.instance_count : 1;
 }
 
 function nodeTitle(node) {
@@ -69,8 +74,8 @@ function NodeShape({node, at, selected, dimmed, onSelect}) {
         <rect class="box" width=${NODE.width} height=${NODE.height} rx="8" />
         <path class="accent" d=${`M8 .5h-1a6.5 6.5 0 00-6.5 6.5v${NODE.height - 14}a6.5 6.5 0 006.5 6.5h1z`} transform="scale(.62 1)" />
         <g transform="translate(13 8)"><path class="glyph" d=${ICONS[node.kind] || ICONS.process} /></g>
-        <text class="name" x="36" y="20">${fit(node.name, NODE.width - (node.instance_count > 1 ? 72 : 46), NAME_FONT)}</text>
-        ${node.instance_count > 1 && html`<text class="count" x=${NODE.width - 10} y="20" text-anchor="end">×${node.instance_count}</text>`}
+        <text class="name" x="36" y="20">${fit(node.name, NODE.width - (replicas(node) > 1 ? 72 : 46), NAME_FONT)}</text>
+        ${replicas(node) > 1 && html`<text class="count" x=${NODE.width - 10} y="20" text-anchor="end">×${replicas(node)}</text>`}
         <text class="note" x="36" y="36">${fit(note(node), NODE.width - 46 - (badge ? 48 : 0), NOTE_FONT)}</text>
         ${badge && html`<text class="badge" x=${NODE.width - 10} y="36" text-anchor="end">${badge}</text>`}
     </g>`;

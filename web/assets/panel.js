@@ -16,7 +16,7 @@ function Figure({name, value, state, title}) {
 }
 
 function Figures({red}) {
-    const timing = red.duration, client = red.client_duration, health = format.health(red);
+    const timing = red.calls > 0 && red.duration, client = red.calls > 0 && red.client_duration, health = format.health(red);
     return html`<dl class="figures">
         ${format.hasCalls(red) && html`<${Figure} name="rate" value=${format.rate(red.rate)} /><${Figure} name="calls" value=${format.count(red.calls)} />`}
         <${Figure} name="errors" value=${format.share(red.error_share)} state=${health} title="server errors, timeouts, calls without answer, failed connects" />
