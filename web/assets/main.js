@@ -15,6 +15,7 @@ const KEYS = [["/", "search"], ["Tab, Enter", "go to a node, open it"], ["Esc", 
 const LOSSES = {
     lost_calls: "calls lost, since the kernel's ring was full: raise --ring", lost_turns_unreported: "calls lost on connections whose end was lost, too",
     ring_full_opened: "connections whose opening was lost", ring_full_closed: "connections whose end was lost", connections_refused: "connections beyond what the agent holds at once",
+    sessions_full: "datagrams whose UDP session found the table full", unmatched_responses: "answers whose requests were not shown",
     edges_refused: "edges beyond what the agent holds at once", storage_refused: "sockets that got no state in the kernel (net.core.optmem_max)",
 };
 
