@@ -31,6 +31,7 @@ enum {
     EXECS = 4096,
     CGROUPS = 8192,
     CONTAINERS = 4096,
+    LOOKED = 4096,
     WORKLOADS = 16384,
     ADDRESS_WORKLOADS = WORKLOADS / 2, /* so that many peers do not crowd out what runs here */
     SHORT_ID = 12,
@@ -84,6 +85,7 @@ struct identity {
     int docker_error;
     bool docker_missed; /* a container of Docker was seen whose name is not known */
     struct cache processes, execs, cgroups, containers;
+    struct cache looked; /* which executables of which workloads were looked at, so that a new version is, too */
     struct addresses addresses;
     uint64_t generation; /* grows when a container's name is learnt */
     struct table by_id;  /* workloads; one may stand under two ids after a better name */
@@ -390,11 +392,13 @@ static void describe(struct identity *identity, struct process *process, const s
     instance.last_seen_ns = now_ns();
     instance.pid = owner->tgid;
     text_copy(instance.container_id, sizeof instance.container_id, cgroup->container_id);
-    const bool first = !workload->executable[0];
     text_copy(program.executable, sizeof program.executable, process->facts.executable);
     text_copy(program.script, sizeof program.script, process->facts.script);
     workload_learn(workload, &program, cgroup->runtime);
     workload_saw(workload, &instance);
+    const uint64_t version[4] = {workload->id, process->facts.device, process->facts.inode, process->facts.changed_ns};
+    bool first;
+    cache_add(&identity->looked, hash_of(version, sizeof version), &first);
     if (first)
         programs_look(identity->programs, workload, owner->tgid, owner->start_time_ns, &process->facts);
 }
@@ -730,6 +734,7 @@ static int make_tables(struct identity *identity) {
         cache_new(&identity->execs, EXECS, sizeof(struct exec)) < 0 ||
         cache_new(&identity->cgroups, CGROUPS, sizeof(struct cgroup)) < 0 ||
         cache_new(&identity->containers, CONTAINERS, sizeof(struct container)) < 0 ||
+        cache_new(&identity->looked, LOOKED, sizeof(struct cache_slot)) < 0 ||
         addresses_new(&identity->addresses, process_runs) < 0)
         return -ENOMEM;
     identity->other = workload_new(workload_id(identity, WORKLOAD_GROUP, "", "other"), WORKLOAD_GROUP, "", "other");
@@ -795,6 +800,7 @@ void identity_free(struct identity *identity) {
     cache_done(&identity->execs);
     cache_done(&identity->cgroups);
     cache_done(&identity->containers);
+    cache_done(&identity->looked);
     addresses_done(&identity->addresses);
     pthread_mutex_destroy(&identity->mutex);
     free(identity);
