@@ -7,6 +7,7 @@
 #include <sys/sysinfo.h>
 #include <unistd.h>
 
+#include "claim.h"
 #include "command.h"
 #include "config.h"
 #include "privileges.h"
@@ -257,6 +258,16 @@ static int watch_with(const struct request *request, const struct config *config
     return status;
 }
 
+/* What cannot be known is said and does not stop the agent: loading says better what is missing. */
+static int claim_scope(const struct config *config, int *ret_claim) {
+    char error[256];
+    bool self = config->namespace == NAMESPACE_SELF;
+    int result = claim_new(self ? claim_own_netns() : CLAIM_HOST, ret_claim, error, sizeof(error));
+    if (result)
+        fprintf(stderr, "weft: %s\n", error);
+    return result == -EBUSY ? STATUS_FAILED : STATUS_DONE;
+}
+
 static int run(int argc, char **argv) {
     struct request request = {.ready_fd = -1};
     struct config config;
@@ -267,9 +278,14 @@ static int run(int argc, char **argv) {
         fprintf(stderr, "weft: out of memory\n");
         return STATUS_FAILED;
     }
+    int claim = -1;
     status = configure(&request, &config);
     if (!status)
+        status = claim_scope(&config, &claim);
+    if (!status)
         status = watch_with(&request, &config);
+    if (claim >= 0)
+        close(claim);
     config_done(&config);
     return status;
 }

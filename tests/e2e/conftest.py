@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Fixtures: the agent under test, and real servers on loopback. Each ends only what it started."""
+import fcntl
 import json
 import os
 import pathlib
@@ -28,6 +29,14 @@ def wait_for_port(port, seconds=10, host="127.0.0.1"):
                 return
         time.sleep(0.05)
     raise TimeoutError(f"nothing listens on {host}, port {port}")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_run_at_a_time():
+    """A host has one agent, so runs of these tests queue."""
+    with open("/run/lock/weft-tests", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 class Agent:

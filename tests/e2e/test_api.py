@@ -27,8 +27,8 @@ def served(agent, tmp_path):
     return start
 
 
-def refused(*options):
-    return subprocess.run([WEFT, "agent", "--for", "5s", *options], capture_output=True, text=True, timeout=30)
+def refused(*options, within=()):
+    return subprocess.run([*within, WEFT, "agent", "--for", "5s", *options], capture_output=True, text=True, timeout=30)
 
 
 def test_the_map_equals_what_was_sent(served, nginx_once):
@@ -94,9 +94,9 @@ def test_a_dead_socket_is_replaced_and_a_living_one_is_not(served, tmp_path):
     path.parent.mkdir(mode=0o700)
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(path))
-    weft = served()
+    weft = served("--namespace", "self")
     assert ask_socket(weft.socket).status == 200
-    second = refused("--page", "off", "--socket", str(path), "--namespace", "self")
+    second = refused("--page", "off", "--socket", str(path), "--namespace", "self", within=["unshare", "--net"])
     assert second.returncode == 1
     assert "another agent answers there" in second.stderr and "--socket" in second.stderr
     assert ask_socket(weft.socket).status == 200
