@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whose time it was: the server's, or the wait before the server read."""
+import pathlib
 import subprocess
 
+import pytest
+
 from conftest import free_port, wait_for_port
+from measures import Histogram, quantile
 
 SERVER = """
 import socket, sys, threading, time
@@ -36,3 +40,47 @@ def test_a_queue_shows_in_client_duration_and_not_in_duration(agent, tmp_path):
     assert sum(e["calls"] for e in edges) == 80
     assert min(e["duration"]["min"] for e in edges if "duration" in e) >= 50_000_000  # it sleeps that long
     assert mean("client_duration") > 2 * mean("duration")  # four clients to a worker: three wait
+
+
+LUA = """
+local shares = {%s}
+local places, at = {}, 0
+for _, share in ipairs(shares) do for _ = 1, share[2] do places[#places + 1] = "/" .. share[1] end end
+math.randomseed(1)
+for i = #places, 2, -1 do local j = math.random(i); places[i], places[j] = places[j], places[i] end
+function request() at = at %% #places + 1; return wrk.format("GET", places[at]) end
+"""
+
+
+@pytest.fixture(scope="session")
+def timed_server(tmp_path_factory):
+    program = tmp_path_factory.mktemp("timed") / "timed_server"
+    subprocess.run(["gcc", "-O2", "-D_GNU_SOURCE", "-pthread", "-o", program, pathlib.Path(__file__).with_name("timed_server.c")],
+                   check=True)
+    return program
+
+
+def test_quantiles_equal_those_of_the_servers_own_clock(agent, timed_server, tmp_path):
+    """Answers after 0.2, 1, 5 and 50 ms in shares of 70, 22, 7 and 1 %, so that no quantile asked for stands between two."""
+    port, log = free_port(), tmp_path / "log"
+    (tmp_path / "shares.lua").write_text(LUA % "{200, 70}, {1000, 22}, {5000, 7}, {50000, 1}")
+    server = subprocess.Popen([timed_server, str(port), log])
+    wait_for_port(port)
+    weft = agent()
+    subprocess.run(["wrk", "-t1", "-c16", "-d8", "-s", tmp_path / "shares.lua", f"http://127.0.0.1:{port}/"], check=True,
+                   capture_output=True, timeout=60)
+    server.terminate()
+    assert server.wait(10) == 0
+    records = weft.stop()
+    truth = [int(line) for line in log.read_text().split()]
+    assert len(truth) > 5000
+    seen = Histogram(e["duration"] for e in records.edges(port=port) if "duration" in e)
+    assert abs(seen.count - len(truth)) <= 16  # those that wrk gave up when it stopped
+    assert abs(seen.sum - sum(truth)) < sum(truth) * 0.02 + 16 * 50_000_000
+    for share in (0.5, 0.9, 0.99):
+        expected = quantile(truth, share)
+        assert abs(seen.quantile(share) - expected) <= max(expected * 0.05, 50_000), (share, expected, seen.quantile(share))
+    # From the client's side each took longer, and no more than the sum of both ends' wake-ups.
+    client = Histogram(e["client_duration"] for e in records.edges(port=port) if "client_duration" in e)
+    assert client.count >= seen.count * 0.99
+    assert client.quantile(0.5) >= seen.quantile(0.5)
