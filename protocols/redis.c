@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Redis: RESP2, RESP3 and inline commands. Only the command's name is ever shown, never an argument. */
 #include "protocols/protocol.h"
+#include "protocols/redis_commands.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define DEPTH_MAX 24
@@ -141,7 +143,17 @@ static const char *const server_errors[] = {"LOADING", "OOM",        "BUSY",    
                                             "MISCONF", "NOREPLICAS", "TRYAGAIN", NULL};
 static const char *const inline_words[] = {"PING", "INFO", "QUIT", "AUTH", "SET", "SELECT", "MONITOR", "ECHO", NULL};
 
-/* A name fit to be shown: a real command has no other bytes in it. */
+enum { COMMANDS = sizeof(redis_commands) / sizeof(redis_commands[0]) };
+
+/* Of a slice with a command. */
+static int compare(const void *left, const void *right) {
+    const struct slice *name = left;
+    const char *command = *(const char *const *)right;
+    int order = strncmp(name->data, command, name->length);
+    return order ? order : command[name->length] ? -1 : 0;
+}
+
+/* A name fit to be shown: a known command, or one of a module by its form (JSON.GET). */
 static struct slice command_name(struct slice word, char *out) {
     if (word.length == 0 || word.length > COMMAND_MAX)
         return (struct slice){"UNKNOWN", 7};
@@ -152,7 +164,10 @@ static struct slice command_name(struct slice word, char *out) {
             return (struct slice){"UNKNOWN", 7};
         out[i] = c;
     }
-    return (struct slice){out, word.length};
+    struct slice name = {out, word.length};
+    bool known =
+        memchr(out, '.', word.length) != NULL || bsearch(&name, redis_commands, COMMANDS, sizeof(char *), compare);
+    return known ? name : (struct slice){"UNKNOWN", 7};
 }
 
 /* --- requests --- */
