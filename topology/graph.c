@@ -58,6 +58,7 @@ static struct known *known_edge(struct graph *graph, const struct edge *edge) {
     known->server = edge->server;
     known->protocol = edge->protocol;
     known->server_port = edge->server_port;
+    known->seen_port = edge->seen_port;
     memcpy(known->address, edge->address, sizeof(known->address));
     known->family = edge->family;
     known->transport = edge->transport;

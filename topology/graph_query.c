@@ -218,6 +218,7 @@ static json_t *edge_object(const struct slot *slot, double seconds) {
     set_id(object, "server", known->server.id);
     set_integer(object, "server_port", known->server_port);
     set_text(object, "seen_address", address);
+    set_integer(object, "seen_port", known->seen_port);
     set_text(object, "protocol", protocol ? protocol : transport);
     set_text(object, "transport", transport);
     json_object_set_new(object, "tls", json_boolean(known->protocol == PROTOCOL_TLS));
@@ -228,6 +229,10 @@ static json_t *edge_object(const struct slot *slot, double seconds) {
         json_object_set_new(object, "stale", json_true());
     set_red(object, &slot->sum, seconds);
     set_failures(object, &slot->sum);
+    if (slot->sum.client_addresses)
+        set_integer(object, "client_addresses", slot->sum.client_addresses);
+    if (slot->sum.client_addresses_more)
+        json_object_set_new(object, "client_addresses_more", json_true());
     return object;
 }
 

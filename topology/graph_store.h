@@ -22,7 +22,7 @@ struct known {
     uint64_t id;
     struct edge_end client, server;
     enum protocol_id protocol;
-    uint16_t server_port;
+    uint16_t server_port, seen_port;
     uint8_t address[16], family;
     uint8_t transport; /* enum transport of bpf/record.h */
     bool client_here, server_here;

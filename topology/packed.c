@@ -68,7 +68,7 @@ int packed_edge(struct packed *packed, const struct edge *edge) {
     const uint64_t numbers[] = {
         window->calls,    window->client_error,   window->server_error, window->timeout,       window->no_response,
         window->waiting,  window->lost,           window->late,         window->request_bytes, window->response_bytes,
-        window->connects, edge->open_connections, edge->in_flight};
+        window->connects, edge->open_connections, edge->in_flight,      window->clients.count, window->clients.more};
     for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
         put(packed, numbers[i]);
     for (int i = 0; i < ERRNO_LIMIT && window->failures[i].count; i++) {
@@ -207,6 +207,10 @@ void packed_merge(struct packed_cursor edge, struct edge_sum *sum, bool with_end
     sum->connects += take(&edge);
     sum->open_connections = (uint32_t)take(&edge);
     sum->in_flight = (uint32_t)take(&edge);
+    uint32_t addresses = (uint32_t)take(&edge);
+    if (addresses > sum->client_addresses)
+        sum->client_addresses = addresses;
+    sum->client_addresses_more |= take(&edge) != 0;
     for (uint64_t count; (count = take(&edge));)
         add_failure(sum, (int)take(&edge), (uint32_t)count);
     take_histogram(&edge, &sum->duration);

@@ -37,6 +37,8 @@ struct edge_sum {
     uint64_t calls, client_error, server_error, timeout, no_response, waiting, lost, late;
     uint64_t request_bytes, response_bytes, connects, failed;
     uint32_t open_connections, in_flight; /* of the window added last */
+    uint32_t client_addresses;            /* most of any one window; windows may share them, so they are not added */
+    bool client_addresses_more;           /* there were more than were counted */
     struct errno_count failures[ERRNO_LIMIT];
     struct histogram duration, client_duration;
     struct endpoint_sum *endpoints;

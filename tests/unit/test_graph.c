@@ -78,6 +78,8 @@ static void windows_of_a_range_add_up(void **state) {
         edge->window.no_response = 1;
         edge->window.client_error = 20;
         edge->window.request_bytes = 1000;
+        for (uint8_t address = 0; address < (i == 8 ? 7 : 3); address++)
+            address_set_add(&edge->window.clients, (uint8_t[16]){10, 0, 0, address});
         for (int call = 0; call < 100; call++)
             histogram_add(&edge->window.duration, 1000000);
         edge_add_failure(&edge->window, ECONNREFUSED, 1);
@@ -95,6 +97,7 @@ static void windows_of_a_range_add_up(void **state) {
     assert_int_equal(integer(json_object_get(edge, "duration"), "p95"), 1000000);
     assert_int_equal(integer(json_object_get(edge, "bytes"), "request"), 6000);
     assert_int_equal(json_array_size(json_object_get(map, "nodes")), 2);
+    assert_int_equal(integer(edge, "client_addresses"), 7);
     json_decref(map);
 
     map = graph_map(graph, (struct graph_range){.to = T0 + 30 * SECOND, .length = 20 * SECOND});

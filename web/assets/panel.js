@@ -84,7 +84,8 @@ export function EdgeDetail({detail, onSelect}) {
     return html`<${Head} onClose=${() => onSelect({})}>
             <div class="pair"><${NodeLink} node=${edge.client} onSelect=${onSelect} /><span class="arrow">→</span><${NodeLink} node=${edge.server} onSelect=${onSelect} /></div>
             <div class="tags"><span class="tag strong">${edge.protocol}</span><span class="tag">port ${edge.server_port}</span>
-                <span class="tag" title="what the client connected to">${edge.seen_address}</span>
+                <span class="tag" title="what the client connected to">${edge.seen_address}${edge.seen_port && edge.seen_port !== edge.server_port ? ` port ${edge.seen_port}` : ""}</span>
+                ${edge.client_addresses > 0 && html`<span class="tag" title="addresses that the client stands for, in the window with most of them">${edge.client_addresses}${edge.client_addresses_more ? "+" : ""} client addresses</span>`}
                 ${edge.tls && html`<span class="tag" title="the bytes are encrypted: calls cannot be read">TLS</span>`}
                 ${edge.stale && html`<span class="tag" title="nothing happened in the time shown">quiet</span>`}</div>
         </${Head}>
