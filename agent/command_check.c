@@ -94,7 +94,7 @@ static json_t *ask(const char *socket, const char *what, char *error, size_t err
 }
 
 static void print_unix(const json_t *status) {
-    const json_t *totals = json_object_get(status, "unix");
+    const json_t *totals = json_object_get(json_object_get(status, "agent"), "unix");
     if (totals)
         printf("AF_UNIX: %" JSON_INTEGER_FORMAT " bytes in %" JSON_INTEGER_FORMAT " sends between %" JSON_INTEGER_FORMAT
                " pairs of processes; counted, not shown as edges.\n",

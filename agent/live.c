@@ -244,14 +244,19 @@ void live_sessions(struct live *live, live_session callback, void *context) {
     free(totals);
 }
 
-void live_unix(struct live *live, live_unix_pair callback, void *context) {
+void live_unix(struct live *live, struct live_unix_totals *ret_totals) {
     int map = bpf_map__fd(live->skeleton->maps.unix_pairs);
-    struct unix_pair key, *from = NULL;
+    uint32_t most = bpf_map__max_entries(live->skeleton->maps.unix_pairs);
+    struct unix_pair key;
     struct unix_totals totals;
-    while (!bpf_map_get_next_key(map, from, &key)) {
-        from = &key;
-        if (!bpf_map_lookup_elem(map, &key, &totals))
-            callback(context, &key, &totals);
+    *ret_totals = (struct live_unix_totals){0};
+    /* Taking each pair out keeps processes that are gone from filling the table. */
+    for (uint32_t i = 0; i < most && !bpf_map_get_next_key(map, NULL, &key); i++) {
+        if (bpf_map_lookup_and_delete_elem(map, &key, &totals))
+            continue;
+        ret_totals->bytes += totals.bytes;
+        ret_totals->operations += totals.operations;
+        ret_totals->pairs++;
     }
 }
 

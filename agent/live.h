@@ -55,9 +55,12 @@ size_t live_drain_events(struct live *live, live_record callback, void *context)
 typedef void (*live_session)(void *context, const struct session_key *key, const struct session_totals *totals);
 void live_sessions(struct live *live, live_session callback, void *context);
 
-/* What passed through AF_UNIX streams, by pair of processes. */
-typedef void (*live_unix_pair)(void *context, const struct unix_pair *pair, const struct unix_totals *totals);
-void live_unix(struct live *live, live_unix_pair callback, void *context);
+/* What passed through AF_UNIX streams since this was last called. Once a window, one thread. */
+struct live_unix_totals {
+    uint64_t bytes, operations;
+    uint32_t pairs; /* of processes */
+};
+void live_unix(struct live *live, struct live_unix_totals *ret_totals);
 
 void live_counters(struct live *live, uint64_t ret_counters[COUNTER_KINDS]);
 const struct live_program *live_programs(const struct live *live, size_t *ret_count);

@@ -49,6 +49,10 @@ static json_t *report_object(const struct page *page, const struct agent_report 
         return object;
     json_object_set_new(object, "counters", counters_object(report));
     json_object_set_new(object, "hooks", hooks_array(report));
+    json_object_set_new(object, "unix",
+                        json_pack("{s:I,s:I,s:I}", "bytes", (json_int_t)report->unix_streams.bytes, "operations",
+                                  (json_int_t)report->unix_streams.operations, "pairs",
+                                  (json_int_t)report->unix_streams.pairs));
     if (report->resident_bytes)
         json_object_set_new(object, "resident_bytes", json_integer((json_int_t)report->resident_bytes));
     if (report->cpu_ns)

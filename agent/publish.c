@@ -107,6 +107,14 @@ static size_t collect(struct publisher *publisher, struct counter *counters, str
     return OWN_COUNTERS + COUNTER_KINDS + sinks_counters(publisher->sinks, counters + OWN_COUNTERS + COUNTER_KINDS);
 }
 
+static void report_unix(struct publisher *publisher, struct unix_report *report) {
+    struct live_unix_totals window;
+    live_unix(publisher->live, &window);
+    publisher->unix_bytes += window.bytes;
+    publisher->unix_operations += window.operations;
+    *report = (struct unix_report){publisher->unix_bytes, publisher->unix_operations, window.pairs};
+}
+
 static size_t hooks_of(const struct live *live, struct hook_report *hooks) {
     size_t count;
     const struct live_program *programs = live_programs(live, &count);
@@ -135,6 +143,7 @@ void publish(struct publisher *publisher, const struct window *window, const str
     report.hook_count = hooks_of(publisher->live, hooks);
     report.sinks = sinks_report(publisher->sinks, &report.sink_count);
     report_process(&report);
+    report_unix(publisher, &report.unix_streams);
     edges_each(edges, write_edge, &writing);
     edges_each(edges, write_joins, &writing);
     json_agent(&writing.batch.writer, &publisher->stamp, window, &report);

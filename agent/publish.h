@@ -20,8 +20,9 @@ struct publisher {
     struct page *page; /* may be NULL */
     uint8_t conn_id_key[16];
     struct agent_stamp stamp;
-    char warning[768];    /* about names, said last */
-    uint64_t clock_steps; /* windows that began after a step of the wall clock */
+    char warning[768];                    /* about names, said last */
+    uint64_t clock_steps;                 /* windows that began after a step of the wall clock */
+    uint64_t unix_bytes, unix_operations; /* of AF_UNIX streams, cumulative */
 };
 
 void publisher_init(struct publisher *publisher);

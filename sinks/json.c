@@ -239,6 +239,15 @@ static void opaque(struct writer *out, const struct opaque_report *opaque) {
     writer_text(out, "}");
 }
 
+static void unix_streams(struct writer *out, const struct unix_report *streams) {
+    writer_key(out, "unix");
+    writer_text(out, "{");
+    writer_member_unsigned(out, "bytes", streams->bytes);
+    writer_member_unsigned(out, "operations", streams->operations);
+    writer_member_unsigned(out, "pairs", streams->pairs);
+    writer_text(out, "}");
+}
+
 void json_agent(struct writer *out, struct agent_stamp *stamp, const struct window *window,
                 const struct agent_report *report) {
     json_head(out, "agent", stamp);
@@ -250,6 +259,7 @@ void json_agent(struct writer *out, struct agent_stamp *stamp, const struct wind
         writer_member_unsigned(out, "cpu_time", report->cpu_ns);
     hooks(out, report);
     opaque(out, &report->opaque);
+    unix_streams(out, &report->unix_streams);
     sinks(out, report);
     writer_key(out, "counters");
     writer_text(out, "{");

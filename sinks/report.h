@@ -44,6 +44,12 @@ struct opaque_report {
     struct traffic_sum reasons[OPAQUE_REASONS];                    /* of the opaque ones */
 };
 
+/* AF_UNIX streams: counted, never an edge. */
+struct unix_report {
+    uint64_t bytes, operations; /* sent, cumulative */
+    uint64_t pairs;             /* of processes, in this window */
+};
+
 struct agent_report {
     const struct counter *counters;
     size_t counter_count;
@@ -53,6 +59,7 @@ struct agent_report {
     size_t sink_count;
     uint64_t resident_bytes, cpu_ns; /* 0: unknown */
     struct opaque_report opaque;
+    struct unix_report unix_streams;
 };
 
 /* Resident memory and CPU time of this process, from /proc. */

@@ -32,3 +32,16 @@ def test_bytes_of_an_open_connection_of_unknown_protocol_are_exact(agent):
     assert sum(e["bytes"]["request"] for e in edges) == turns * 1000
     assert sum(e["bytes"]["response"] for e in edges) == turns * 700
     assert edges[-1]["open_connections"] == 1
+
+
+def test_what_passes_through_af_unix_streams_is_counted_and_no_edge(agent):
+    weft = agent()
+    near, far = socket.socketpair()
+    for _ in range(1000):
+        near.sendall(bytes(10000))
+        far.recv(10000, socket.MSG_WAITALL)
+    records = weft.stop()
+    last = [r for r in records.all if r["record"] == "agent"][-1]["unix"]
+    assert last["bytes"] >= 10_000_000  # others on this machine speak, too
+    assert last["operations"] >= 1000
+    assert {e["transport"] for e in records.edges()} <= {"tcp", "udp"}
