@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """nginx and ab: what the edges say against what was sent."""
 import http.client
+import socket
 import subprocess
+import time
 
 import pytest
 
@@ -70,3 +72,21 @@ def test_bytes_of_an_open_connection_are_counted_before_it_closes(agent, nginx):
     assert edges[-1]["open_connections"] == 1
     assert sum(e["bytes"]["request"] for e in edges) > 3 * 30
     assert sum(e["bytes"]["response"] for e in edges) > 3 * 100
+
+
+def test_a_fin_read_together_with_the_last_bytes_is_no_byte(agent):
+    weft = agent()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+            client.shutdown(socket.SHUT_WR)
+            time.sleep(0.1)  # the FIN is there when the server reads
+            server, _ = listener.accept()
+            with server:
+                request = server.recv(65536)
+                server.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            assert client.recv(65536).endswith(b"ok")
+    records = weft.stop()
+    assert records.total("calls", port=port) == 1
+    assert sum(e["bytes"]["request"] for e in records.edges(port=port)) == len(request)
