@@ -15,6 +15,7 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static unsigned thread_count(void) {
@@ -92,8 +93,19 @@ void privileges_text(char *ret_text, size_t size) {
             used += snprintf(ret_text + used, size - used, "%scap_%s", used ? " " : "", capng_capability_to_name(i));
 }
 
-int privileges_drop(const struct privileges *privileges, char *error, size_t error_size) {
+/* A thread that was joined stands in /proc for a moment more. */
+static unsigned threads_left(void) {
+    const struct timespec moment = {.tv_nsec = 1000 * 1000};
     unsigned threads = thread_count();
+    for (int i = 0; threads > 1 && i < 100; i++) {
+        nanosleep(&moment, NULL);
+        threads = thread_count();
+    }
+    return threads;
+}
+
+int privileges_drop(const struct privileges *privileges, char *error, size_t error_size) {
+    unsigned threads = threads_left();
     if (threads != 1) {
         snprintf(error, error_size, "capabilities cannot be dropped: %u threads run already", threads);
         return -EBUSY;

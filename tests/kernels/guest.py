@@ -92,7 +92,11 @@ def boot(series, folder, options=""):
     subprocess.run(command, check=True, timeout=BOOT_SECONDS)
     try:
         with tarfile.open(fileobj=io.BytesIO(results.read_bytes())) as tar:
-            return {pathlib.Path(m.name).name: tar.extractfile(m).read().decode(errors="replace")
-                    for m in tar.getmembers() if m.isfile()}
+            files = {pathlib.Path(m.name).name: tar.extractfile(m).read().decode(errors="replace")
+                     for m in tar.getmembers() if m.isfile()}
     except tarfile.TarError as error:
         raise RuntimeError(f"the guest left no results; its console:\n{(folder / 'console').read_text()}") from error
+    if "records" not in files:
+        said = {name: files.get(name) for name in ("check", "errors", "agent.errors", "agent.status")}
+        raise RuntimeError(f"the agent wrote no records: {said}")
+    return files
