@@ -157,7 +157,7 @@ void connections_settle(struct connections *all, uint64_t opened_before) {
             conversation_open(&all->engine, &c->talk);
     }
     all->fresh_count -= i;
-    if (i)
+    if (i && all->fresh_count)
         memmove(all->fresh, all->fresh + i, all->fresh_count * sizeof(*all->fresh));
     datagrams_settle(all->datagrams);
 }
@@ -187,6 +187,8 @@ static struct connection *meet(struct connections *all, const struct record_open
     if (made) {
         table_put(&all->by_isn, c->isn, c);
         remember_fresh(all, record->cookie, record->time);
+    } else {
+        table_remove(&all->by_isn, c->isn); /* both ends are known */
     }
     return c;
 }

@@ -62,7 +62,7 @@ void conversation_own(struct engine *engine, struct party *party, const struct r
     engine_give_end(engine, former);
 }
 
-struct edge *conversation_edge(struct engine *engine, struct conversation *c) {
+struct edge *conversation_find_edge(struct engine *engine, struct conversation *c) {
     if (c->edge || (c->refused && c->noted == engine->edges->sequence))
         return c->edge;
     struct edge *edge = find_edge(engine, c);

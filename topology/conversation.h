@@ -49,8 +49,11 @@ struct conversation {
 /* Names the owner of an end. */
 void conversation_own(struct engine *engine, struct party *party, const struct record_owner *owner,
                       const char *command);
+struct edge *conversation_find_edge(struct engine *engine, struct conversation *c);
 /* Asked anew when the verdict or an end changes. NULL while the table is full. */
-struct edge *conversation_edge(struct engine *engine, struct conversation *c);
+static inline struct edge *conversation_edge(struct engine *engine, struct conversation *c) {
+    return c->edge ? c->edge : conversation_find_edge(engine, c);
+}
 void conversation_leave(struct conversation *c);
 void conversation_open(struct engine *engine, struct conversation *c);  /* counts it in open_connections */
 void conversation_close(struct engine *engine, struct conversation *c); /* gives back all it holds */
