@@ -633,6 +633,17 @@ void identity_changed(struct identity *identity, void (*callback)(void *context,
             callback(context, identity->all[i]);
 }
 
+void identity_each(struct identity *identity, void (*callback)(void *context, const struct workload *workload),
+                   void *context) {
+    pthread_mutex_lock(&identity->mutex);
+    const size_t count = identity->workload_count;
+    pthread_mutex_unlock(&identity->mutex);
+    for (size_t i = 0; i < count; i++) {
+        workload_take_changed(identity->all[i]);
+        callback(context, identity->all[i]);
+    }
+}
+
 void identity_tick(struct identity *identity) {
     pthread_mutex_lock(&identity->mutex);
     mmdb_refresh(identity->asn, now_ns());

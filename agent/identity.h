@@ -70,6 +70,9 @@ const struct workload *identity_client_address(struct identity *identity, const 
 /* Calls back for each workload that is new or changed since this was last asked. One thread. */
 void identity_changed(struct identity *identity, void (*callback)(void *context, const struct workload *workload),
                       void *context);
+/* The same for every workload. */
+void identity_each(struct identity *identity, void (*callback)(void *context, const struct workload *workload),
+                   void *context);
 /* Once a window: files that were replaced are read. */
 void identity_tick(struct identity *identity);
 

@@ -40,9 +40,12 @@ void publish_restarted(struct publisher *publisher) {
     publisher->stamp.sequence = 0;
 }
 
+#define REPEAT_NS 3600000000000ULL /* for readers that came later */
+
 struct writing {
     struct publisher *publisher;
     const struct window *window;
+    struct json_clocks clocks;
     struct batch batch;
 };
 
@@ -61,6 +64,24 @@ static void write_joins(void *context, const struct edge *edge) {
         json_join(&writing->batch.writer, &publisher->stamp, writing->window, edge, join, id);
         batch_add(&writing->batch, SINK_JOIN, id, NULL);
     }
+}
+
+static void write_workload(void *context, const struct workload *workload) {
+    struct writing *writing = context;
+    json_workload(&writing->batch.writer, &writing->publisher->stamp, &writing->clocks, workload);
+    batch_add(&writing->batch, SINK_WORKLOAD, workload->id, workload);
+}
+
+/* Those that are new or changed, and now and then all of them. Before the edges that speak of them. */
+static void write_workloads(struct writing *writing) {
+    struct publisher *publisher = writing->publisher;
+    json_clocks_read(&writing->clocks);
+    if (writing->clocks.monotonic < publisher->repeat_ns) {
+        identity_changed(publisher->identity, write_workload, writing);
+        return;
+    }
+    identity_each(publisher->identity, write_workload, writing);
+    publisher->repeat_ns = writing->clocks.monotonic + REPEAT_NS;
 }
 
 enum { OWN_COUNTERS = 16, COUNTER_LIMIT = OWN_COUNTERS + COUNTER_KINDS + SINK_COUNTER_LIMIT, HOOK_LIMIT = 64 };
@@ -144,6 +165,7 @@ void publish(struct publisher *publisher, const struct window *window, const str
     report.sinks = sinks_report(publisher->sinks, &report.sink_count);
     report_process(&report);
     report_unix(publisher, &report.unix_streams);
+    write_workloads(&writing);
     edges_each(edges, write_edge, &writing);
     edges_each(edges, write_joins, &writing);
     json_agent(&writing.batch.writer, &publisher->stamp, window, &report);

@@ -23,6 +23,7 @@ struct publisher {
     char warning[768];                    /* about names, said last */
     uint64_t clock_steps;                 /* windows that began after a step of the wall clock */
     uint64_t unix_bytes, unix_operations; /* of AF_UNIX streams, cumulative */
+    uint64_t repeat_ns;                   /* CLOCK_MONOTONIC, when every workload is written again */
 };
 
 void publisher_init(struct publisher *publisher);

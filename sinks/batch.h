@@ -23,8 +23,8 @@ struct sink_record {
     uint64_t key;      /* records with equal keys meet in one Kafka partition: docs/records.md says which id it is */
     const char *bytes; /* one JSON object and its newline; owned by the batch */
     size_t length;
-    const void
-        *source; /* edge: const struct edge *; agent: const struct agent_report *; else NULL. Caller's thread only */
+    const void *source; /* edge: const struct edge *; workload: const struct workload *; agent: const struct
+                           agent_report *; else NULL. Caller's thread only */
 };
 
 struct batch {

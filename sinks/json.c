@@ -50,18 +50,81 @@ void json_histogram(struct writer *out, const char *name, const struct histogram
     writer_text(out, "}");
 }
 
-static void end(struct writer *out, const char *name, const struct edge_end *end, const char *host) {
+/* The one instance that had a part in the window, empty if no more of it is known; false: not known which. */
+static bool only_instance(const struct edge_end *end, const struct edge_instances *seen, bool here,
+                          const struct workload_facts *facts, struct workload_instance *ret_instance) {
+    *ret_instance = (struct workload_instance){0};
+    if (seen->count == 1) {
+        workload_instance(end->workload, seen->ids[0], ret_instance);
+        return true;
+    }
+    if (!here) /* an address that a container of this host has */
+        return end->instance && workload_instance(end->workload, end->instance, ret_instance);
+    if (facts->instance_count != 1 || facts->instances_more) /* nothing happened; whose connection is it? */
+        return false;
+    *ret_instance = facts->instances[0];
+    return true;
+}
+
+static void process(struct writer *out, const struct workload_program *program, uint32_t pid) {
+    if (!program->executable[0])
+        return;
+    writer_key(out, "process");
+    writer_text(out, "{");
+    if (pid)
+        writer_member_unsigned(out, "pid", pid);
+    writer_member_string(out, "executable", program->executable);
+    if (program->script[0])
+        writer_member_string(out, "script", program->script);
+    writer_text(out, "}");
+}
+
+static void instances(struct writer *out, const struct edge_end *end, const struct edge_instances *seen) {
+    uint32_t more = edge_instances_more(seen);
+    writer_key(out, "instances");
+    writer_text(out, "[");
+    for (uint32_t i = 0; i < seen->count; i++) {
+        struct workload_instance instance;
+        writer_comma(out);
+        writer_text(out, "{");
+        writer_member_hex(out, "id", seen->ids[i]);
+        if (workload_instance(end->workload, seen->ids[i], &instance)) {
+            if (instance.pid)
+                writer_member_unsigned(out, "pid", instance.pid);
+            json_container(out, &instance);
+        }
+        writer_text(out, "}");
+    }
+    writer_text(out, "]");
+    if (more)
+        writer_member_unsigned(out, "instances_more", more);
+}
+
+static void end(struct writer *out, const char *name, const struct edge_end *end, bool here,
+                const struct edge_instances *seen, const char *host) {
+    struct workload_facts facts;
+    struct workload_instance instance;
     writer_key(out, name);
     writer_text(out, "{");
     writer_member_hex(out, "id", end->id);
-    writer_member_string(out, "name", end->name);
+    writer_member_string(out, "name", edge_end_name(end));
     writer_member_string(out, "kind", end->kind);
-    if (end->executable && end->executable[0]) {
-        writer_member_string(out, "host", host);
-        writer_key(out, "process");
-        writer_text(out, "{");
-        writer_member_string(out, "executable", end->executable);
-        writer_text(out, "}");
+    if (end->stale)
+        writer_member_bool(out, "stale", true);
+    if (end->workload) {
+        const char *scope = __atomic_load_n(&end->workload->scope, __ATOMIC_ACQUIRE);
+        workload_facts(end->workload, &facts);
+        if (scope[0])
+            writer_member_string(out, "namespace", scope);
+        if (end->workload->inferred)
+            writer_member_bool(out, "inferred", true);
+        if (seen->count > 1) {
+            instances(out, end, seen);
+        } else if (only_instance(end, seen, here, &facts, &instance)) {
+            writer_member_string(out, "host", host);
+            json_container(out, &instance);
+            process(out, &facts.program, instance.pid);
+        }
     }
     writer_text(out, "}");
 }
@@ -147,8 +210,8 @@ void json_edge(struct writer *out, struct agent_stamp *stamp, const struct windo
     json_head(out, "edge", stamp);
     json_window(out, window);
     writer_member_hex(out, "edge_id", edge->id);
-    end(out, "client", &edge->client, stamp->host);
-    end(out, "server", &edge->server, stamp->host);
+    end(out, "client", &edge->client, edge->client_here, &w->client_instances, stamp->host);
+    end(out, "server", &edge->server, edge->server_here, &w->server_instances, stamp->host);
     key(out, edge);
     calls(out, w);
     writer_key(out, "bytes");

@@ -12,6 +12,7 @@
 
 #include "report.h"
 #include "topology/edge.h"
+#include "topology/workload.h"
 #include "writer.h"
 
 /* What every record of this process carries; the sequence rises by one a record. */
@@ -25,6 +26,16 @@ void json_head(struct writer *out, const char *kind, struct agent_stamp *stamp);
 void json_window(struct writer *out, const struct window *window);
 void json_tail(struct writer *out); /* closes it and ends the line */
 void json_histogram(struct writer *out, const char *name, const struct histogram *histogram); /* nothing if empty */
+
+/* The same moment on three clocks, ns: what a workload knows of its instances is told in other clocks than Unix time.
+ */
+struct json_clocks {
+    uint64_t now, since_boot, monotonic;
+};
+void json_clocks_read(struct json_clocks *clocks);
+void json_workload(struct writer *out, struct agent_stamp *stamp, const struct json_clocks *clocks,
+                   const struct workload *workload);
+void json_container(struct writer *out, const struct workload_instance *instance); /* nothing if it is in none */
 
 void json_edge(struct writer *out, struct agent_stamp *stamp, const struct window *window, const struct edge *edge);
 void json_agent(struct writer *out, struct agent_stamp *stamp, const struct window *window,

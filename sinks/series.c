@@ -81,8 +81,9 @@ static const char *connection_type(const struct edge *edge) {
 }
 
 static uint64_t hash_of(const struct edge *edge, const char *type) {
-    uint64_t hash = XXH3_64bits(edge->client.name, strlen(edge->client.name));
-    hash = XXH3_64bits_withSeed(edge->server.name, strlen(edge->server.name), hash);
+    const char *client = edge_end_name(&edge->client), *server = edge_end_name(&edge->server);
+    uint64_t hash = XXH3_64bits(client, strlen(client));
+    hash = XXH3_64bits_withSeed(server, strlen(server), hash);
     hash = XXH3_64bits_withSeed(type, strlen(type), hash);
     return hash ? hash : 1;
 }
@@ -102,8 +103,8 @@ static struct one *find(struct series *series, const struct edge *edge) {
     }
     one->hash = hash;
     one->type = type;
-    strncpy(one->client, edge->client.name, NAME_LENGTH - 1);
-    strncpy(one->server, edge->server.name, NAME_LENGTH - 1);
+    strncpy(one->client, edge_end_name(&edge->client), NAME_LENGTH - 1);
+    strncpy(one->server, edge_end_name(&edge->server), NAME_LENGTH - 1);
     series->ones[series->count++] = one;
     return one;
 }

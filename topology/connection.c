@@ -371,8 +371,11 @@ void connections_failed(struct connections *all, const struct record_opened *rec
         like.server = namer->server(namer->context, record->remote_address, like.family, record->remote_port);
     }
     struct edge *edge = edges_get(engine->edges, &like);
-    if (edge)
-        edge_add_failure(edges_window(engine->edges, edge, record->time), record->error, 1);
+    if (!edge)
+        return;
+    struct edge_window *window = edges_window(engine->edges, edge, record->time);
+    edge_add_failure(window, record->error, 1);
+    edge_saw_instance(&window->client_instances, like.client.instance);
 }
 
 /* ---- datagrams ---- */

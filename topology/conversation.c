@@ -122,8 +122,8 @@ void conversation_note(struct engine *engine, struct conversation *c) {
     if (!edge)
         return;
     struct edge_window *window = edges_window(engine->edges, edge, engine->now);
-    instances_add(&window->client_instances, client ? client->instance : edge->client.instance);
-    instances_add(&window->server_instances, server ? server->instance : edge->server.instance);
+    edge_saw_instance(&window->client_instances, client ? client->instance : edge->client.instance);
+    edge_saw_instance(&window->server_instances, server ? server->instance : edge->server.instance);
     if (client)
         return;
     address_set_add(&window->clients, c->client_address);

@@ -30,6 +30,34 @@ static bool window_silent(const struct edge_window *w) {
              w->response_bytes || w->request_datagrams || w->response_datagrams || w->client_duration.count);
 }
 
+void edge_saw_instance(struct edge_instances *instances, uint64_t id) {
+    for (uint32_t i = 0; i < instances->count; i++)
+        if (instances->ids[i] == id)
+            return;
+    if (!id)
+        return;
+    if (instances->count < WORKLOAD_INSTANCES) {
+        instances->ids[instances->count++] = id;
+        return;
+    }
+    uint64_t hash = XXH3_64bits(&id, sizeof(id));
+    instances->filter[hash / 64 % 8] |= 1ULL << hash % 64;
+}
+
+uint32_t edge_instances_more(const struct edge_instances *instances) {
+    uint32_t more = 0;
+    for (int i = 0; i < 8; i++)
+        more += __builtin_popcountll(instances->filter[i]);
+    return more;
+}
+
+static void instances_merge(struct edge_instances *into, const struct edge_instances *from) {
+    for (uint32_t i = 0; i < from->count; i++)
+        edge_saw_instance(into, from->ids[i]);
+    for (int i = 0; i < 8; i++)
+        into->filter[i] |= from->filter[i];
+}
+
 void edge_add_failure(struct edge_window *window, int error, uint32_t count) {
     struct errno_count *failures = window->failures;
     for (int i = 0; i < ERRNO_LIMIT; i++) {
@@ -50,11 +78,6 @@ void edge_add_join(struct edge_window *window, const struct edge_join *join) {
         window->joins = calloc(JOIN_LIMIT, sizeof(*window->joins));
     if (window->joins && window->join_count < JOIN_LIMIT)
         window->joins[window->join_count++] = *join;
-}
-
-void instances_add(struct instances_seen *seen, uint64_t instance) {
-    seen->several |= instance && seen->one && seen->one != instance;
-    seen->one = seen->one ? seen->one : instance;
 }
 
 static struct endpoint *endpoint_append(struct edge_window *window, uint64_t hash, const char *operation,
@@ -129,10 +152,8 @@ static void window_merge(struct edge_window *into, const struct edge_window *fro
     for (uint32_t i = 0; i < from->join_count; i++)
         edge_add_join(into, &from->joins[i]);
     address_set_merge(&into->clients, &from->clients);
-    instances_add(&into->client_instances, from->client_instances.one);
-    instances_add(&into->server_instances, from->server_instances.one);
-    into->client_instances.several |= from->client_instances.several;
-    into->server_instances.several |= from->server_instances.several;
+    instances_merge(&into->client_instances, &from->client_instances);
+    instances_merge(&into->server_instances, &from->server_instances);
 }
 
 /* ---- the table ---- */

@@ -45,10 +45,11 @@ struct edge_join {
     uint16_t client_port, server_port;
 };
 
-/* Which instances of a workload an edge saw: one, or several. */
-struct instances_seen {
-    uint64_t one; /* 0: none */
-    bool several;
+/* Which instances of a workload had a part in the window. Beyond those listed they are counted by a filter: roughly. */
+struct edge_instances {
+    uint64_t ids[WORKLOAD_INSTANCES];
+    uint64_t filter[8];
+    uint32_t count;
 };
 
 /* What one window holds. Counts only; every record is a delta. */
@@ -65,7 +66,7 @@ struct edge_window {
     struct edge_join *joins; /* owned; at most JOIN_LIMIT, of a half-edge of TCP */
     struct address_set
         clients; /* addresses of clients that are not on this host, of connections active in the window */
-    struct instances_seen client_instances, server_instances;
+    struct edge_instances client_instances, server_instances;
     uint32_t open_connections, in_flight; /* when it ended; set as the next one begins */
 };
 
@@ -137,12 +138,18 @@ void edges_empty(struct edges *edges); /* the windows of its edges, which stay *
 void edges_clear(struct edges *edges);
 
 void edge_add_join(struct edge_window *window, const struct edge_join *join); /* those beyond the limit are left out */
-void instances_add(struct instances_seen *seen, uint64_t instance);           /* 0: nothing */
 void edge_window_empty(struct edge_window *window);
 bool edge_silent(const struct edge *edge); /* a merged edge that no record need be written for */
 void edge_add_failure(struct edge_window *window, int error, uint32_t count);
+void edge_saw_instance(struct edge_instances *instances, uint64_t id); /* 0: none */
+uint32_t edge_instances_more(const struct edge_instances *instances);  /* beyond those listed */
 /* NULL if memory is refused. */
 struct endpoint *edge_endpoint(struct edge_window *window, const char *operation, const char *name);
+
+/* The best name known by now. */
+static inline const char *edge_end_name(const struct edge_end *end) {
+    return end->workload ? __atomic_load_n(&end->workload->name, __ATOMIC_ACQUIRE) : end->name;
+}
 
 /* ---- */
 

@@ -9,6 +9,7 @@ import socket
 import subprocess
 import time
 
+import jsonschema
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -62,8 +63,26 @@ class Agent:
         return Records([json.loads(line) for line in open(self.path)])
 
 
+def strict(schema):
+    """The same schema, refusing fields that it does not name: a reader must take them, this agent must not write them."""
+    if isinstance(schema, list):
+        return [strict(part) for part in schema]
+    if not isinstance(schema, dict):
+        return schema
+    schema = {key: strict(part) for key, part in schema.items()}
+    return {"additionalProperties": False} | schema if isinstance(schema.get("properties"), dict) else schema
+
+
+SCHEMAS = {path.stem: json.loads(path.read_text()) for path in (ROOT / "docs" / "schema").glob("*.json")}
+STRICT = {kind: jsonschema.Draft202012Validator(strict(schema)) for kind, schema in SCHEMAS.items()}
+
+
 class Records:
+    """Every record that a test looks at fits its schema."""
+
     def __init__(self, records):
+        for record in records:
+            STRICT[record["record"]].validate(record)
         self.all = records
         self.counters = [r for r in records if r["record"] == "agent"][-1]["counters"]
 

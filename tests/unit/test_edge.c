@@ -185,6 +185,35 @@ static void test_transport_is_part_of_the_key(void **unused) {
     edges_done(&edges);
 }
 
+/* Instances 1..20 by one worker, 11..30 by another: thirty, of which sixteen are listed. */
+static void test_instances_are_listed_once_and_then_counted(void **state) {
+    (void)state;
+    struct edges one, other, merged;
+    edges_init(&one, 10);
+    edges_init(&other, 10);
+    edges_init(&merged, 10);
+    struct edge *edge = edge_to(&one, 7), *same = edge_to(&other, 7);
+    call(&one, edge, 0);
+    call(&other, same, 0);
+    for (int round = 0; round < 2; round++)
+        for (uint64_t id = 1; id <= 20; id++) {
+            edge_saw_instance(&edge->window.client_instances, id);
+            edge_saw_instance(&same->window.client_instances, id + 10);
+        }
+    edge_saw_instance(&edge->window.server_instances, 0); /* none */
+    assert_int_equal(edge->window.client_instances.count, 16);
+    assert_int_equal(edge_instances_more(&edge->window.client_instances), 4);
+    edges_merge(&merged, &one, EDGES_RUNNING);
+    edges_merge(&merged, &other, EDGES_RUNNING);
+    const struct edge_window *window = &only(&merged)->window;
+    assert_int_equal(window->client_instances.count, 16);
+    assert_in_range(edge_instances_more(&window->client_instances), 13, 14); /* two may share a bit */
+    assert_int_equal(window->server_instances.count, 0);
+    edges_done(&one);
+    edges_done(&other);
+    edges_done(&merged);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_a_call_is_in_the_window_in_which_it_ended),
@@ -194,6 +223,7 @@ int main(void) {
         cmocka_unit_test(test_an_idle_edge_is_given_up_and_one_with_references_stays),
         cmocka_unit_test(test_a_full_table_refuses_and_then_makes_room),
         cmocka_unit_test(test_transport_is_part_of_the_key),
+        cmocka_unit_test(test_instances_are_listed_once_and_then_counted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
