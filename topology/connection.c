@@ -159,7 +159,7 @@ void connections_settle(struct connections *all, uint64_t opened_before) {
     all->fresh_count -= i;
     if (i && all->fresh_count)
         memmove(all->fresh, all->fresh + i, all->fresh_count * sizeof(*all->fresh));
-    datagrams_settle(all->datagrams);
+    datagrams_settle(all->datagrams, opened_before);
 }
 
 /* Time has come to `time`. A window ends with its connections on their edges. */

@@ -21,7 +21,9 @@ struct datagrams {
     struct twins twins;
     size_t limit;
     uint32_t round; /* of shows by the kernel; from 1 */
-    uint64_t *fresh;
+    struct fresh {
+        uint64_t key, seen;
+    } *fresh;
     size_t fresh_count, fresh_capacity;
 };
 
@@ -110,9 +112,9 @@ static void set_ends(struct session *session, bool client, const uint8_t *peer, 
 static void remember_fresh(struct datagrams *all, uint64_t key) {
     if (all->fresh_count == all->fresh_capacity) {
         size_t capacity = all->fresh_capacity ? all->fresh_capacity * 2 : 256;
-        uint64_t *bigger = capacity > FRESH_LIMIT ? NULL : realloc(all->fresh, capacity * sizeof(*bigger));
+        struct fresh *bigger = capacity > FRESH_LIMIT ? NULL : realloc(all->fresh, capacity * sizeof(*bigger));
         if (!bigger) {
-            datagrams_settle(all);
+            datagrams_settle(all, UINT64_MAX);
             if (!all->fresh_capacity)
                 return;
         } else {
@@ -120,7 +122,7 @@ static void remember_fresh(struct datagrams *all, uint64_t key) {
             all->fresh_capacity = capacity;
         }
     }
-    all->fresh[all->fresh_count++] = key;
+    all->fresh[all->fresh_count++] = (struct fresh){key, all->engine->now};
 }
 
 static uint64_t key_of(const struct session_key *key) {
@@ -195,13 +197,16 @@ static void session_end(struct datagrams *all, struct session *session, uint64_t
     free(session);
 }
 
-void datagrams_settle(struct datagrams *all) {
+void datagrams_settle(struct datagrams *all, uint64_t seen_before) {
+    size_t kept = 0;
     for (size_t i = 0; i < all->fresh_count; i++) {
-        struct session *session = table_get(&all->sessions, all->fresh[i]);
-        if (session && !session->talk.timing)
+        struct session *session = table_get(&all->sessions, all->fresh[i].key);
+        if (session && all->fresh[i].seen >= seen_before)
+            all->fresh[kept++] = all->fresh[i];
+        else if (session && !session->talk.timing)
             conversation_open(all->engine, &session->talk);
     }
-    all->fresh_count = 0;
+    all->fresh_count = kept;
 }
 
 /* ---- sockets ---- */
@@ -324,10 +329,10 @@ static void parse(struct datagrams *all, struct session *session, const struct r
 void datagrams_show(struct datagrams *all, const struct record_datagram *record, const uint8_t *bytes) {
     struct session_key key = {.cookie = record->cookie, .port = record->peer_port, .family = record->family};
     memcpy(key.address, record->peer_address, 16);
+    all->engine->now = record->time;
     struct session *session = session_of(all, &key, record->role, record->proof);
     if (!session)
         return;
-    all->engine->now = record->time;
     session->last_time = record->time;
     session->talk.shown = true;
     note_lost(all, session->socket, record->lost);
@@ -372,6 +377,7 @@ static void account(struct datagrams *all, struct session *session, const struct
 
 void datagrams_totals(struct datagrams *all, const struct session_key *key, const struct session_totals *totals,
                       bool last) {
+    all->engine->now = totals->last_time;
     struct session *session = session_of(all, key, totals->role, totals->proof);
     if (!session)
         return;

@@ -27,7 +27,8 @@ void datagrams_totals(struct datagrams *datagrams, const struct session_key *key
                       bool last);
 /* Every session that the kernel holds was shown: those that it showed before, and not now, are over. */
 void datagrams_shown_all(struct datagrams *datagrams);
-void datagrams_settle(struct datagrams *datagrams);
+/* Sessions that were first seen before that time are put on their edge: by then the other end is known, too. */
+void datagrams_settle(struct datagrams *datagrams, uint64_t seen_before);
 void datagrams_tick(struct datagrams *datagrams, uint64_t now);
 
 #endif
