@@ -113,7 +113,7 @@ def agent(tmp_path):
 
 
 class Nginx:
-    def __init__(self, folder, workers):
+    def __init__(self, folder, workers, address="127.0.0.1"):
         self.port = free_port()
         folder.mkdir()
         (folder / "logs").mkdir()
@@ -121,13 +121,13 @@ class Nginx:
         config.write_text(f"""
             worker_processes {workers}; daemon off; user root; pid {folder}/pid; error_log {folder}/logs/error.log;
             events {{ worker_connections 2048; }}
-            http {{ access_log off; keepalive_requests 100000000; server {{ listen 127.0.0.1:{self.port};
+            http {{ access_log off; keepalive_requests 100000000; server {{ listen {address}:{self.port};
                 location / {{ return 200 "ok"; }}
                 location /broken {{ return 500 "no"; }}
                 location = /status {{ stub_status; }} }} }}""")
         self.process = subprocess.Popen([shutil.which("nginx") or "/usr/sbin/nginx", "-p", folder, "-c", config],
                                         stderr=subprocess.DEVNULL)
-        wait_for_port(self.port)
+        wait_for_port(self.port, host=address)
 
     def stop(self):
         self.process.terminate()
