@@ -23,7 +23,7 @@ struct datagrams {
     uint32_t round; /* of shows by the kernel; from 1 */
     struct fresh {
         uint64_t key, seen;
-    } *fresh;
+    } * fresh;
     size_t fresh_count, fresh_capacity;
 };
 
