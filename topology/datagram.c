@@ -46,47 +46,78 @@ static void put_party(struct engine *engine, struct party *party, uint64_t cooki
     engine_give_end(engine, former);
 }
 
-static void counted_most(struct session_counts *into, const struct session_counts *from) {
+/* Gives by how much `now` is beyond `counted`, which becomes that. Never less: the ends are read at different times. */
+static struct session_counts rise(struct session_counts *counted, const struct session_counts *now) {
+    struct session_counts risen = {0};
     for (int d = 0; d < 2; d++) {
-        into->bytes[d] = into->bytes[d] > from->bytes[d] ? into->bytes[d] : from->bytes[d];
-        into->datagrams[d] = into->datagrams[d] > from->datagrams[d] ? into->datagrams[d] : from->datagrams[d];
+        risen.bytes[d] = now->bytes[d] > counted->bytes[d] ? now->bytes[d] - counted->bytes[d] : 0;
+        risen.datagrams[d] = now->datagrams[d] > counted->datagrams[d] ? now->datagrams[d] - counted->datagrams[d] : 0;
+        counted->bytes[d] += risen.bytes[d];
+        counted->datagrams[d] += risen.datagrams[d];
     }
+    return risen;
+}
+
+static void add(struct session_counts *into, const struct session_counts *more) {
+    for (int d = 0; d < 2; d++) {
+        into->bytes[d] += more->bytes[d];
+        into->datagrams[d] += more->datagrams[d];
+    }
+}
+
+/* What either has put in an edge since it had another twin, the other will not put there again. */
+static void level(struct session *one, struct session *other) {
+    struct session_counts base = one->parted, since = rise(&base, &one->counted), others = other->parted;
+    add(&others, &since);
+    rise(&other->counted, &others);
 }
 
 /* Both ends are here: one edge, on which the server's end counts. */
 static void join(struct datagrams *all, struct session *one, struct session *other) {
     struct session *client = one->talk.parsed == SIDE_CLIENT ? one : other, *server = client == one ? other : one;
+    struct conversation *asks = &client->talk, *serves = &server->talk;
     twins_remove(&all->twins, one);
     twins_remove(&all->twins, other);
     client->twin = server;
     server->twin = client;
-    conversation_leave(&client->talk);
-    conversation_leave(&server->talk);
-    put_party(all->engine, &client->talk.server, server->socket->cookie, server->socket->party.owner);
-    put_party(all->engine, &server->talk.client, client->socket->cookie, client->socket->party.owner);
-    client->talk.timing = true;
-    client->talk.open = false;
-    server->talk.connect_counted |= client->talk.connect_counted;
-    counted_most(&server->counted, &client->counted); /* what is in an edge already is not counted again */
+    conversation_leave(asks);
+    conversation_leave(serves);
+    put_party(all->engine, &asks->server, server->socket->cookie, server->socket->party.owner);
+    put_party(all->engine, &serves->client, client->socket->cookie, client->socket->party.owner);
+    asks->timing = true;
+    asks->open = false;
+    serves->connect_counted = asks->connect_counted || (serves->connect_counted && !server->parts);
+    serves->tallied = asks->tallied || (serves->tallied && !server->parts);
+    level(client, server);
+    level(server, client);
+    if (server->parts) /* no longer fresh, so nothing else would */
+        conversation_open(all->engine, serves);
+    client->stale = server->stale = false;
 }
 
-/* The other end is gone: this one speaks for itself again. */
-static void part(struct engine *engine, struct session *session) {
+/*
+ * The other end is gone: this one speaks for itself again, and waits for the next one. A client's port is used again, a
+ * server is started again, and the kernel goes on with the session of the end that stayed.
+ */
+static void part(struct datagrams *all, struct session *session) {
     struct session *twin = session->twin;
     if (!twin)
         return;
     session->twin = twin->twin = NULL;
+    twin->parted = twin->counted;
+    twin->parts = twin->stale = true;
+    twin->first_hash = 0;
+    twins_add(&all->twins, twin);
     if (!twin->talk.timing)
         return;
-    calls_drop(engine, &twin->talk); /* the server's end has counted them */
+    calls_drop(all->engine, &twin->talk); /* the server's end has counted them */
     conversation_leave(&twin->talk);
     twin->talk.timing = false;
     twin->talk.connect_counted = true;
-    counted_most(&twin->counted, &session->counted);
 }
 
-static void look_for_twin(struct datagrams *all, struct session *session) {
-    struct session *twin = session->waits ? twins_find(&all->twins, session) : NULL;
+static void look_for_twin(struct datagrams *all, struct session *session, bool stale) {
+    struct session *twin = session->waits ? twins_find(&all->twins, session, stale) : NULL;
     if (twin)
         join(all, session, twin);
 }
@@ -184,7 +215,7 @@ static void session_end(struct datagrams *all, struct session *session, uint64_t
     engine->now = now;
     calls_abandon(engine, &session->talk,
                   session->talk.timing ? 0 : forgive(session, calls_outstanding(&session->talk)));
-    part(engine, session);
+    part(all, session);
     twins_remove(&all->twins, session);
     table_remove(&all->sessions, session->key);
     if (session->before)
@@ -197,14 +228,20 @@ static void session_end(struct datagrams *all, struct session *session, uint64_t
     free(session);
 }
 
+static void settle(struct datagrams *all, struct session *session) {
+    look_for_twin(all, session, true);
+    if (!session->talk.timing)
+        conversation_open(all->engine, &session->talk);
+}
+
 void datagrams_settle(struct datagrams *all, uint64_t seen_before) {
     size_t kept = 0;
     for (size_t i = 0; i < all->fresh_count; i++) {
         struct session *session = table_get(&all->sessions, all->fresh[i].key);
         if (session && all->fresh[i].seen >= seen_before)
             all->fresh[kept++] = all->fresh[i];
-        else if (session && !session->talk.timing)
-            conversation_open(all->engine, &session->talk);
+        else if (session)
+            settle(all, session);
     }
     all->fresh_count = kept;
 }
@@ -259,6 +296,11 @@ static void note_lost(struct datagrams *all, struct udp_socket *socket, uint32_t
 
 /* ---- datagrams ---- */
 
+static void turn_round(struct session_counts *counts) {
+    *counts = (struct session_counts){.bytes = {counts->bytes[1], counts->bytes[0]},
+                                      .datagrams = {counts->datagrams[1], counts->datagrams[0]}};
+}
+
 /* The guess of who is the client was wrong: what it says is an answer. */
 static void swap_roles(struct datagrams *all, struct session *session, const struct record_datagram *record) {
     bool client = session->talk.parsed == SIDE_SERVER;
@@ -267,11 +309,9 @@ static void swap_roles(struct datagrams *all, struct session *session, const str
     conversation_leave(&session->talk);
     session->talk.client = client ? own : (struct party){0};
     session->talk.server = client ? (struct party){0} : own;
-    uint64_t bytes = session->counted.bytes[0], datagrams = session->counted.datagrams[0];
-    session->counted.bytes[0] = session->counted.bytes[1];
-    session->counted.datagrams[0] = session->counted.datagrams[1];
-    session->counted.bytes[1] = bytes;
-    session->counted.datagrams[1] = datagrams;
+    struct session_counts *counts[] = {&session->counted, &session->parted, &session->read, &session->over};
+    for (int i = 0; i < 4; i++)
+        turn_round(counts[i]);
     session->fits[0] = session->fits[1] = 0;
     set_ends(session, client, record->peer_address, record->peer_port);
     twins_add(&all->twins, session);
@@ -339,7 +379,8 @@ void datagrams_show(struct datagrams *all, const struct record_datagram *record,
     if (!session->first_hash) {
         session->first_hash = XXH3_64bits(bytes, record->captured) | 1;
         session->first_length = record->length;
-        look_for_twin(all, session);
+        session->stale = false;
+        look_for_twin(all, session, false);
     }
     if (!session->talk.protocol && !session->talk.opaque)
         infer(all, session, record, bytes);
@@ -349,30 +390,38 @@ void datagrams_show(struct datagrams *all, const struct record_datagram *record,
 
 /* ---- totals ---- */
 
-static uint64_t more(uint64_t *counted, uint64_t now) {
-    uint64_t delta = now > *counted ? now - *counted : 0;
-    *counted = now;
-    return delta;
+static struct session_counts counts_of(const struct session *session, const struct session_totals *totals) {
+    bool server = session->talk.parsed != SIDE_CLIENT;
+    struct session_counts counts = {.bytes = {totals->bytes_sent, totals->bytes_received},
+                                    .datagrams = {totals->datagrams_sent, totals->datagrams_received}};
+    if (server)
+        turn_round(&counts);
+    add(&counts, &session->over);
+    return counts;
 }
 
-static void account(struct datagrams *all, struct session *session, const struct session_totals *totals) {
-    bool client = session->talk.parsed == SIDE_CLIENT;
-    struct session_counts *counted = &session->counted;
-    uint64_t request = more(&counted->bytes[0], client ? totals->bytes_sent : totals->bytes_received);
-    uint64_t response = more(&counted->bytes[1], client ? totals->bytes_received : totals->bytes_sent);
-    uint64_t asked = more(&counted->datagrams[0], client ? totals->datagrams_sent : totals->datagrams_received);
-    uint64_t answered = more(&counted->datagrams[1], client ? totals->datagrams_received : totals->datagrams_sent);
-    if (session->talk.timing || (!request && !response && !asked && !answered))
+static bool is_beyond(const struct session_counts *counts, const struct session_counts *others) {
+    struct session_counts base = *others, risen = rise(&base, counts);
+    return risen.bytes[0] || risen.bytes[1] || risen.datagrams[0] || risen.datagrams[1];
+}
+
+/* Of two ends, whichever was read first tells: a client may be gone before its server's end is read. */
+static void account(struct datagrams *all, struct session *session) {
+    struct conversation *talk = session->talk.timing ? &session->twin->talk : &session->talk;
+    if (!is_beyond(&session->read, &session->counted))
         return;
-    struct edge *edge = conversation_edge(all->engine, &session->talk);
+    struct session_counts risen = rise(&session->counted, &session->read);
+    if (session->twin)
+        add(&session->twin->counted, &risen);
+    struct edge *edge = conversation_edge(all->engine, talk);
     if (!edge)
         return;
-    conversation_account(all->engine, &session->talk, request, response);
+    conversation_account(all->engine, talk, risen.bytes[0], risen.bytes[1]);
     struct edge_window *window = edges_window(all->engine->edges, edge, all->engine->now);
-    if (session->talk.noted != all->engine->edges->sequence)
-        conversation_note(all->engine, &session->talk);
-    window->request_datagrams += asked;
-    window->response_datagrams += answered;
+    if (talk->noted != all->engine->edges->sequence)
+        conversation_note(all->engine, talk);
+    window->request_datagrams += risen.datagrams[0];
+    window->response_datagrams += risen.datagrams[1];
 }
 
 void datagrams_totals(struct datagrams *all, const struct session_key *key, const struct session_totals *totals,
@@ -385,13 +434,14 @@ void datagrams_totals(struct datagrams *all, const struct session_key *key, cons
     uint64_t before = edges->start && edges->previous_open ? edges->start - 1 : totals->last_time;
     all->engine->now = last || totals->last_time < before ? totals->last_time : before;
     if (session->first_time && session->first_time != totals->first_time) /* it was over, and began again */
-        session->counted = (struct session_counts){0};
+        session->over = session->read;
     session->first_time = totals->first_time;
     session->last_time = totals->last_time > session->last_time ? totals->last_time : session->last_time;
     session->round = all->round;
-    if (!session->first_hash)
-        look_for_twin(all, session);
-    account(all, session, totals);
+    session->read = counts_of(session, totals);
+    if (!session->stale || is_beyond(&session->read, &session->counted))
+        look_for_twin(all, session, !session->stale);
+    account(all, session);
     if (last)
         session_end(all, session, totals->last_time);
 }

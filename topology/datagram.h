@@ -3,12 +3,16 @@
  * UDP: sessions of a socket with a peer. Private to topology/; the public face is connection.h.
  *
  * A session is one end's (cookie, peer's address, peer's port). When both ends are on this host, their two sessions are
- * joined (twins) and make one edge: the server's counts calls and bytes, the client's only its durations. They are
+ * joined (twins) and make one edge: the server's counts calls, the client's only its durations. They are
  * found by their pair of ports; the addresses must agree as far as the sockets are bound, and a loopback or link-local
  * address means the same only within one network namespace. If several fit, the first datagram must be the same; if
  * that leaves more than one, they stay two half-edges.
  *
- * Bytes come from the kernel's totals alone, whatever was shown of a session's datagrams.
+ * When one is over, the other waits for the next: the kernel knows it by its socket and the peer's address alone, and
+ * goes on with it when another socket has that address.
+ *
+ * Bytes come from the kernel's totals alone, whatever was shown of a session's datagrams; of twins, from the one that
+ * was read first.
  */
 #ifndef WEFT_TOPOLOGY_DATAGRAM_H
 #define WEFT_TOPOLOGY_DATAGRAM_H

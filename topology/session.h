@@ -27,11 +27,15 @@ struct session {
     uint64_t first_time, last_time, first_hash; /* of its first datagram, as shown; 0: none was */
     struct session_counts {
         uint64_t bytes[2], datagrams[2]; /* by direction */
-    } counted;
+    } counted,                           /* in an edge already, whichever end told of it */
+        parted,                          /* of that, with twins it had before: the next one knows nothing of it */
+        read, over;                      /* as the kernel last told; of that, in entries it has given up */
     uint32_t first_length, fits[2];
     uint32_t round; /* in which the kernel showed it last; 0: never */
     uint8_t records;
     bool waits; /* it stands in a list of twins to be */
+    bool parts; /* it has had a twin that is gone */
+    bool stale; /* its twin is gone, and no datagram was shown since */
 };
 
 /* Sessions that wait for their other end, by their pair of ports. */
@@ -41,7 +45,11 @@ struct twins {
 
 void twins_add(struct twins *twins, struct session *session);
 void twins_remove(struct twins *twins, struct session *session);
-/* The one session that can only be the other end; NULL: none, or more than one. It waits until it is removed. */
-struct session *twins_find(const struct twins *twins, const struct session *session);
+/*
+ * The one session that can only be the other end; NULL: none, or more than one. It waits until it is removed. Stale
+ * ones are looked at only if `stale`: a port that is used again may lead to another server's socket, which has not
+ * spoken yet.
+ */
+struct session *twins_find(const struct twins *twins, const struct session *session, bool stale);
 
 #endif

@@ -65,28 +65,34 @@ static bool began_alike(const struct session *one, const struct session *other) 
     return one->first_hash && one->first_hash == other->first_hash && one->first_length == other->first_length;
 }
 
+struct look {
+    bool alike, stale; /* those that began alike only; stale ones, too */
+};
+
 /* Counts those of this list that fit, and gives the last of them. */
-static unsigned count_fits(struct session *first, const struct session *session, bool alike,
+static unsigned count_fits(struct session *first, const struct session *session, struct look look,
                            struct session **ret_last) {
     unsigned count = 0, looked = 0;
     for (struct session *other = first; other; other = other->next)
         if (++looked > LOOK_LIMIT)
             return UINT32_MAX;
-        else if (other != session && fit(session, other) && (!alike || began_alike(session, other))) {
+        else if (other != session && (!other->stale || look.stale) && fit(session, other) &&
+                 (!look.alike || began_alike(session, other))) {
             *ret_last = other;
             count++;
         }
     return count;
 }
 
-struct session *twins_find(const struct twins *twins, const struct session *session) {
+struct session *twins_find(const struct twins *twins, const struct session *session, bool stale) {
     struct session *first = table_get(&twins->waiting, key_of(session)), *found = NULL, *rival = NULL;
-    unsigned count = count_fits(first, session, false, &found);
-    bool alike = count > 1;
-    if (alike)
-        count = count_fits(first, session, true, &found);
+    struct look look = {.stale = stale};
+    unsigned count = count_fits(first, session, look, &found);
+    look.alike = count > 1;
+    if (look.alike)
+        count = count_fits(first, session, look, &found);
     if (count != 1)
         return NULL;
     /* And the found one has no other choice either. */
-    return count_fits(first, found, alike, &rival) <= 1 && (!rival || rival == session) ? found : NULL;
+    return count_fits(first, found, look, &rival) <= 1 && (!rival || rival == session) ? found : NULL;
 }

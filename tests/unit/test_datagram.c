@@ -49,19 +49,25 @@ static void moves(struct world *world, const struct udp *udp, bool egress, const
 #define RECEIVES(world, udp, peer, port, client, text)                                                                 \
     moves(world, udp, false, peer, port, client, text, sizeof(text) - 1)
 
-static void totals(struct world *world, const struct udp *udp, const uint8_t peer[4], uint16_t port, bool client,
-                   uint64_t sent, uint64_t received) {
+/* The kernel's entry of a session, which began at `since`. */
+static void entry(struct world *world, const struct udp *udp, const uint8_t peer[4], uint16_t port, bool client,
+                  uint64_t sent, uint64_t received, uint64_t since, bool last) {
     struct session_key key = {.cookie = udp->cookie, .port = port, .family = 2};
     struct session_totals totals = {.datagrams_sent = sent / 100,
                                     .datagrams_received = received / 100,
                                     .bytes_sent = sent,
                                     .bytes_received = received,
-                                    .first_time = 1,
+                                    .first_time = since,
                                     .last_time = world->now,
                                     .role = client ? ROLE_CLIENT : ROLE_SERVER,
                                     .proof = PROOF_FIRST};
     memcpy(key.address, peer, 4);
-    connections_session(world->connections, &key, &totals, false);
+    connections_session(world->connections, &key, &totals, last);
+}
+
+static void totals(struct world *world, const struct udp *udp, const uint8_t peer[4], uint16_t port, bool client,
+                   uint64_t sent, uint64_t received) {
+    entry(world, udp, peer, port, client, sent, received, 1, false);
 }
 
 static void closes(struct world *world, const struct udp *udp) {
@@ -286,6 +292,134 @@ static void test_what_is_not_understood_is_an_edge_of_its_bytes(void **unused) {
     world_close(&world);
 }
 
+#define SECRET "\xc3 a datagram of another protocol"
+
+static const struct edge *edge_between(const struct world *world, uint32_t client, uint32_t server) {
+    for (size_t i = 0; i < world->merged.table.capacity; i++) {
+        const struct edge *edge = world->merged.table.slots[i].value;
+        if (edge && !edge_silent(edge) && edge->client.id == client && edge->server.id == server)
+            return edge;
+    }
+    return NULL;
+}
+
+static void assert_moved(const struct edge *edge, uint64_t request, uint64_t response, uint32_t connects) {
+    assert_non_null(edge);
+    assert_int_equal(edge->window.request_bytes, request);
+    assert_int_equal(edge->window.response_bytes, response);
+    assert_int_equal(edge->window.request_datagrams, request / 100);
+    assert_int_equal(edge->window.response_datagrams, response / 100);
+    assert_int_equal(edge->window.connects, connects);
+}
+
+/* A client that comes, is answered and goes, all within a window: the server's end is read when it is gone. */
+static void visit(struct world *world, const struct udp *client, const struct udp *server, bool shown, uint64_t asked,
+                  uint64_t answered) {
+    opens(world, client);
+    SENDS(world, client, here, server->port, true, SECRET);
+    if (shown) {
+        RECEIVES(world, server, here, client->port, false, SECRET);
+        SENDS(world, server, here, client->port, false, SECRET);
+    }
+    RECEIVES(world, client, here, server->port, true, SECRET);
+    entry(world, client, here, server->port, true, asked, answered, client->cookie, true);
+    closes(world, client);
+}
+
+static void reused(bool shown) {
+    struct world world;
+    world_open(&world);
+    struct udp server = {9, {0}, 443, 1, SERVER_PROCESS, 0};
+    struct udp clients[3] = {{1, {0}, 41000, 1, 101, 0}, {2, {0}, 41000, 1, 102, 0}, {3, {0}, 41000, 1, 101, 0}};
+    opens(&world, &server);
+    visit(&world, &clients[0], &server, true, 1000, 2000);
+    visit(&world, &clients[1], &server, shown, 300, 700);
+    visit(&world, &clients[2], &server, shown, 100, 100);
+    totals(&world, &server, here, 41000, false, 2800, 1400); /* one session, to the kernel */
+    connections_sessions_shown(world.connections);
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 2);
+    assert_moved(edge_between(&world, 101, SERVER_PROCESS), 1100, 2100, 2);
+    assert_moved(edge_between(&world, 102, SERVER_PROCESS), 300, 700, 1);
+    assert_int_equal(connections_traffic(world.connections)->all.bytes, 4200);
+    totals(&world, &server, here, 41000, false, 2800, 1400);
+    world_next_window(&world);
+    assert_true(!edge_between(&world, 102, SERVER_PROCESS));
+    const struct edge *edge = edge_between(&world, 101, SERVER_PROCESS);
+    assert_true(!edge || !edge->window.request_bytes);
+    world_close(&world);
+}
+
+/* Of a session's first datagrams alone the kernel shows any: later clients may be seen by the client's end only. */
+static void test_a_port_that_is_used_again_is_joined_again(void **unused) {
+    (void)unused;
+    reused(true);
+    reused(false);
+}
+
+static void test_a_port_used_again_may_lead_to_another_server(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp servers[2] = {{8, {0}, 443, 1, 201, 0}, {9, {0}, 443, 1, 202, 0}}; /* they share the port */
+    struct udp clients[2] = {{1, {0}, 41000, 1, 101, 0}, {2, {0}, 41000, 1, 102, 0}};
+    opens(&world, &servers[0]);
+    opens(&world, &servers[1]);
+    visit(&world, &clients[0], &servers[0], true, 1000, 2000);
+    visit(&world, &clients[1], &servers[1], true, 300, 700);
+    totals(&world, &servers[0], here, 41000, false, 2000, 1000);
+    totals(&world, &servers[1], here, 41000, false, 700, 300);
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 2);
+    assert_moved(edge_between(&world, 101, 201), 1000, 2000, 1);
+    assert_moved(edge_between(&world, 102, 202), 300, 700, 1);
+    world_close(&world);
+}
+
+static void test_a_server_started_again_is_joined_with_the_client_that_stayed(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp servers[2] = {{8, {0}, 443, 1, 201, 0}, {9, {0}, 443, 1, 202, 0}};
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0};
+    opens(&world, &client);
+    for (int i = 0; i < 2; i++) {
+        opens(&world, &servers[i]);
+        if (i == 0)
+            SENDS(&world, &client, here, 443, true, SECRET);
+        RECEIVES(&world, &servers[i], here, 41000, false, SECRET);
+        entry(&world, &servers[i], here, 41000, false, 500, 1000, servers[i].cookie, i == 0);
+        if (i == 0)
+            closes(&world, &servers[i]);
+    }
+    totals(&world, &client, here, 443, true, 2000, 1000);
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 2);
+    assert_moved(edge_between(&world, CLIENT_PROCESS, 201), 1000, 500, 1);
+    assert_moved(edge_between(&world, CLIENT_PROCESS, 202), 1000, 500, 0);
+    world_close(&world);
+}
+
+/* The kernel gives up an idle session at both ends, and begins new ones. */
+static void test_ends_that_begin_again_count_once(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0}, server = {2, {0}, 443, 1, SERVER_PROCESS, 0};
+    opens(&world, &client);
+    opens(&world, &server);
+    SENDS(&world, &client, here, 443, true, SECRET);
+    RECEIVES(&world, &server, here, 41000, false, SECRET);
+    for (uint64_t life = 1; life <= 2; life++) {
+        entry(&world, &client, here, 443, true, 1000, 2000, life, false);
+        entry(&world, &server, here, 41000, false, 2000, 1000, life, false);
+    }
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 1);
+    assert_moved(edge_between(&world, CLIENT_PROCESS, SERVER_PROCESS), 2000, 4000, 1);
+    world_close(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_ends_make_one_edge),
@@ -296,6 +430,10 @@ int main(void) {
         cmocka_unit_test(test_loopback_is_joined_within_a_namespace_only),
         cmocka_unit_test(test_the_first_datagram_decides_or_they_stay_two),
         cmocka_unit_test(test_what_is_not_understood_is_an_edge_of_its_bytes),
+        cmocka_unit_test(test_a_port_that_is_used_again_is_joined_again),
+        cmocka_unit_test(test_a_port_used_again_may_lead_to_another_server),
+        cmocka_unit_test(test_a_server_started_again_is_joined_with_the_client_that_stayed),
+        cmocka_unit_test(test_ends_that_begin_again_count_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
