@@ -103,11 +103,7 @@ static void part(struct datagrams *all, struct session *session) {
     struct session *twin = session->twin;
     if (!twin)
         return;
-    session->twin = twin->twin = NULL;
-    twin->parted = twin->counted;
-    twin->parts = twin->stale = true;
-    twin->first_hash = 0;
-    twins_add(&all->twins, twin);
+    twins_part(&all->twins, session);
     if (!twin->talk.timing)
         return;
     calls_drop(all->engine, &twin->talk); /* the server's end has counted them */

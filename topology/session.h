@@ -33,9 +33,11 @@ struct session {
     uint32_t first_length, fits[2];
     uint32_t round; /* in which the kernel showed it last; 0: never */
     uint8_t records;
-    bool waits; /* it stands in a list of twins to be */
-    bool parts; /* it has had a twin that is gone */
-    bool stale; /* its twin is gone, and no datagram was shown since */
+    bool waits;            /* it stands in a list of twins to be */
+    bool parts;            /* it has had a twin that is gone */
+    bool stale;            /* its twin is gone, and no datagram was shown since */
+    uint32_t former_netns; /* of that twin, and whom it spoke to */
+    uint8_t former_peer[16];
 };
 
 /* Sessions that wait for their other end, by their pair of ports. */
@@ -45,10 +47,12 @@ struct twins {
 
 void twins_add(struct twins *twins, struct session *session);
 void twins_remove(struct twins *twins, struct session *session);
+/* The session is over: its twin has none, and waits for the next. */
+void twins_part(struct twins *twins, struct session *session);
 /*
- * The one session that can only be the other end; NULL: none, or more than one. It waits until it is removed. Stale
- * ones are looked at only if `stale`: a port that is used again may lead to another server's socket, which has not
- * spoken yet.
+ * The one session that can only be the other end; NULL: none, or more than one. It waits until it is removed. For one
+ * that has had a twin, that is what speaks from where and to where its twin did. Stale ones are looked at only if
+ * `stale`: a port that is used again may lead to another server's socket, which has not spoken yet.
  */
 struct session *twins_find(const struct twins *twins, const struct session *session, bool stale);
 

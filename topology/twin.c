@@ -23,6 +23,21 @@ void twins_add(struct twins *twins, struct session *session) {
         first->previous = session;
 }
 
+static const uint8_t *peer_of(const struct session *session) {
+    return session->talk.parsed == SIDE_CLIENT ? session->talk.server_address : session->talk.client_address;
+}
+
+void twins_part(struct twins *twins, struct session *session) {
+    struct session *twin = session->twin;
+    session->twin = twin->twin = NULL;
+    twin->parted = twin->counted;
+    twin->parts = twin->stale = true;
+    twin->first_hash = 0;
+    twin->former_netns = session->talk.netns;
+    memcpy(twin->former_peer, peer_of(session), 16);
+    twins_add(twins, twin);
+}
+
 void twins_remove(struct twins *twins, struct session *session) {
     if (!session->waits)
         return;
@@ -55,8 +70,13 @@ static bool may_be_one(const struct session *client, const struct session *serve
     return !local || c->netns == s->netns;
 }
 
+/* Ports alone are soon alike: of all that a host sends, some comes from a port that was just given up. */
+static bool follows(const struct session *left, const struct session *next) {
+    return !left->parts || (left->former_netns == next->talk.netns && !memcmp(left->former_peer, peer_of(next), 16));
+}
+
 static bool fit(const struct session *one, const struct session *other) {
-    if (one->talk.parsed == other->talk.parsed)
+    if (one->talk.parsed == other->talk.parsed || !follows(one, other) || !follows(other, one))
         return false;
     return one->talk.parsed == SIDE_CLIENT ? may_be_one(one, other) : may_be_one(other, one);
 }

@@ -376,6 +376,26 @@ static void test_a_port_used_again_may_lead_to_another_server(void **unused) {
     world_close(&world);
 }
 
+/* A resolver asks another one from the port that a local client of it had. */
+static void test_a_port_used_again_for_somebody_far_away_is_not_joined(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp server = {9, {0}, 443, 1, SERVER_PROCESS, 0};
+    struct udp near = {1, {0}, 41000, 1, 101, 0}, away = {2, {0}, 41000, 1, SERVER_PROCESS, 0};
+    opens(&world, &server);
+    visit(&world, &near, &server, true, 1000, 2000);
+    opens(&world, &away);
+    SENDS(&world, &away, far, 443, true, SECRET);
+    totals(&world, &away, far, 443, true, 300, 700);
+    totals(&world, &server, here, 41000, false, 2000, 1000);
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 2);
+    assert_moved(edge_between(&world, 101, SERVER_PROCESS), 1000, 2000, 1);
+    assert_moved(edge_between(&world, SERVER_PROCESS, 0x50000000u + 7 * 65536u + 443), 300, 700, 1);
+    world_close(&world);
+}
+
 static void test_a_server_started_again_is_joined_with_the_client_that_stayed(void **unused) {
     (void)unused;
     struct world world;
@@ -432,6 +452,7 @@ int main(void) {
         cmocka_unit_test(test_what_is_not_understood_is_an_edge_of_its_bytes),
         cmocka_unit_test(test_a_port_that_is_used_again_is_joined_again),
         cmocka_unit_test(test_a_port_used_again_may_lead_to_another_server),
+        cmocka_unit_test(test_a_port_used_again_for_somebody_far_away_is_not_joined),
         cmocka_unit_test(test_a_server_started_again_is_joined_with_the_client_that_stayed),
         cmocka_unit_test(test_ends_that_begin_again_count_once),
     };
