@@ -57,7 +57,7 @@ struct user_mmsghdr {
     __u32 length, pad;
 };
 
-static struct pt_regs *user_registers(void) {
+static __always_inline struct pt_regs *user_registers(void) {
     struct task_struct *task = bpf_get_current_task_btf();
     if ((task->flags & (PF_KTHREAD | PF_IO_WORKER)) || TASK_IS_32BIT(task))
         return NULL;
@@ -119,6 +119,11 @@ static __u32 message_index(struct pt_regs *regs, bool failed) {
 
 static bool is_vector_call(__u64 number) {
     return number == CALL_SENDMMSG || number == CALL_RECVMMSG;
+}
+
+/* The second argument is the bytes, the third how many. */
+static __always_inline bool is_plain_call(__u64 number) {
+    return number == CALL_READ || number == CALL_WRITE || number == CALL_SENDTO || number == CALL_RECVFROM;
 }
 
 /* A failed operation ends the vector that it stands in. */

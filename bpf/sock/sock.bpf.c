@@ -35,17 +35,8 @@ int stamp_socket(struct bpf_sock *sk) {
 
 /* ---- operations ---- */
 
-static int inet_operation(struct sock *sk, __u32 length, bool egress, __u32 slot) {
-    struct tcp_sock *tcp = sk->sk_protocol == IPPROTO_TCP ? bpf_skc_to_tcp_sock(sk) : NULL;
-    if (sk->sk_protocol == IPPROTO_UDP)
-        datagram_operation(sk, length, egress, slot);
-    else if (tcp || sk->sk_protocol == IPPROTO_MPTCP)
-        stream_operation(sk, tcp, length, egress, slot);
-    return 0;
-}
-
-/* `result` of an operation on any socket of the host; failed ones only matter to a vector of messages. */
-static int handle(struct sock *sk, int result, int flags, bool egress, __u32 slot) {
+/* UDP, MPTCP and AF_UNIX; of failed operations, what ends a vector of messages. */
+static __noinline int handle_other(struct sock *sk, int result, int flags, bool egress, __u32 slot) {
     __u16 family = sk->__sk_common.skc_family;
     if (family == AF_UNIX && result > 0 && egress)
         unix_send(sk, result);
@@ -55,7 +46,35 @@ static int handle(struct sock *sk, int result, int flags, bool egress, __u32 slo
         forget_vector();
     if (result <= 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE)))
         return 0;
-    return inet_operation(sk, result, egress, slot);
+    if (sk->sk_protocol == IPPROTO_UDP)
+        datagram_operation(sk, result, egress, slot);
+    else if (sk->sk_protocol == IPPROTO_MPTCP)
+        multipath_operation(sk, result, egress, slot);
+    return 0;
+}
+
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+
+/*
+ * The same socket as a TCP socket. Kernels that have the tracepoints have a cast, which costs no instruction; where
+ * returns from functions are slow, the helper shows.
+ */
+static __always_inline struct tcp_sock *as_tcp(struct sock *sk, __u32 slot) {
+    if (slot == SLOT_TRACEPOINT)
+        return bpf_rdonly_cast(sk, bpf_core_type_id_kernel(struct tcp_sock));
+    return bpf_skc_to_tcp_sock(sk);
+}
+
+/* `result` of an operation on any socket of the host. Inlined, as is what follows: TCP is what costs. */
+static __always_inline int handle(struct sock *sk, int result, int flags, bool egress, __u32 slot) {
+    __u16 family = sk->__sk_common.skc_family;
+    bool tcp = (family == AF_INET || family == AF_INET6) && sk->sk_protocol == IPPROTO_TCP;
+    if (!tcp)
+        return handle_other(sk, result, flags, egress, slot);
+    if (result <= 0 || (flags & (MSG_PEEK | MSG_ERRQUEUE)))
+        return 0;
+    struct tcp_sock *stream = as_tcp(sk, slot);
+    return stream ? stream_operation(sk, stream, result, egress, !(flags & MSG_TRUNC), slot) : 0;
 }
 
 SEC("tp_btf/sock_send_length")

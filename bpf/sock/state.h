@@ -12,6 +12,7 @@
 #define AF_INET 2
 #define AF_INET6 10
 #define MSG_PEEK 0x2
+#define MSG_TRUNC 0x20 /* TCP: received bytes are thrown away */
 #define MSG_ERRQUEUE 0x2000
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
@@ -186,11 +187,8 @@ static __u32 netns_of(struct sock *sk) {
     return sk->__sk_common.skc_net.net->ns.inum;
 }
 
-static struct conn *conn_of(struct sock *sk) {
-    struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
-    if (conn)
-        return conn;
-    conn = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+static __noinline struct conn *conn_new(struct sock *sk) {
+    struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!conn) {
         count(COUNTER_STORAGE_REFUSED, 1);
         return NULL;
@@ -201,6 +199,11 @@ static struct conn *conn_of(struct sock *sk) {
     if (only_netns && netns_of(sk) != only_netns)
         conn->flags |= FLAG_IGNORED;
     return conn;
+}
+
+static __always_inline struct conn *conn_of(struct sock *sk) {
+    struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+    return conn ? conn : conn_new(sk);
 }
 
 static bool is_v4_mapped(const struct in6_addr *address) {
@@ -258,20 +261,24 @@ static int send_opened(struct sock *sk, struct conn *conn, struct record_owner *
     return 0;
 }
 
-/* At each operation: who performs it owns the socket from now on, and userspace knows. */
-static void refresh_owner(struct sock *sk, struct conn *conn, __u64 now) {
-    if ((conn->flags & FLAG_OPENED_SENT) && conn->tgid == bpf_get_current_pid_tgid() >> 32)
-        return;
+static __noinline int change_owner(struct sock *sk, struct conn *conn, __u64 now) {
     struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (!owner) {
         count(COUNTER_STORAGE_REFUSED, 1);
-        return;
+        return 0;
     }
     stamp(owner);
     if (owner->tgid == self_tgid)
         conn->flags |= FLAG_IGNORED;
     else if (!(conn->flags & FLAG_OPENED_SENT) || conn->tgid != owner->tgid)
         send_opened(sk, conn, owner, now, 0);
+    return 0;
+}
+
+/* At each operation: who performs it owns the socket from now on, and userspace knows. */
+static __always_inline void refresh_owner(struct sock *sk, struct conn *conn, __u64 now) {
+    if (!(conn->flags & FLAG_OPENED_SENT) || conn->tgid != (__u32)bpf_get_current_task_btf()->tgid)
+        change_owner(sk, conn, now);
 }
 
 #endif

@@ -469,12 +469,13 @@ static __u32 copy_limit(const struct conn *conn, bool request, bool first) {
     return first ? limit->response_first : limit->response_more;
 }
 
-static void lost_head(struct conn *conn, bool first) {
+static __noinline int lost_head(struct conn *conn, bool first) {
     count(COUNTER_RING_FULL_DATA, 1);
     if (first && !(conn->flags & FLAG_TURN_LOST)) {
         conn->flags |= FLAG_TURN_LOST;
         conn->lost++;
     }
+    return 0;
 }
 
 /* One operation: what it moved, and how much of its head goes to userspace. */
@@ -484,7 +485,7 @@ struct move {
     bool egress, first;
 };
 
-static void output_data(struct conn *conn, struct data_scratch *space) {
+static __always_inline void output_data(struct conn *conn, struct data_scratch *space) {
     void *ring = ring_at(conn->ring);
     __u64 size = sizeof(space->head) + (space->head.captured & PAYLOAD_MASK);
     if (!(conn->flags & FLAG_OPENED_SENT) || !ring || bpf_ringbuf_output(ring, space, size, BPF_RB_NO_WAKEUP)) {
@@ -495,6 +496,26 @@ static void output_data(struct conn *conn, struct data_scratch *space) {
     conn->told_time = space->head.time;
     conn->told_bytes = conn->sent + conn->received;
     wake_agent(conn->ring, ring);
+}
+
+/* Of the bytes from `move->done` on: `captured` follow, `length` are told of. */
+static __always_inline void fill_head(struct record_data *head, const struct conn *conn, const struct move *move,
+                                      __u32 captured, __u32 length) {
+    bool first = move->first && !move->done;
+    *head = (struct record_data){
+        .kind = RECORD_DATA,
+        .captured = captured,
+        .time = move->now,
+        .cookie = conn->cookie,
+        .offset = move->offset + move->done,
+        .other_offset = move->egress ? conn->received : conn->sent,
+        .previous_turn_end = first ? move->before : 0,
+        .length = length,
+        .turn = conn->turn,
+        .lost = conn->lost,
+        .egress = move->egress,
+        .first = first,
+    };
 }
 
 /*
@@ -519,20 +540,7 @@ __noinline int send_chunk(struct conn *conn, struct move *move) {
     bool first = move->first && !done, last = !copied || copied >= rest;
     if (!copied && !first)
         return 0;
-    space->head = (struct record_data){
-        .kind = RECORD_DATA,
-        .captured = copied,
-        .time = move->now,
-        .cookie = conn->cookie,
-        .offset = move->offset + done,
-        .other_offset = move->egress ? conn->received : conn->sent,
-        .previous_turn_end = first ? move->before : 0,
-        .length = last ? move->length - done : copied,
-        .turn = conn->turn,
-        .lost = conn->lost,
-        .egress = move->egress,
-        .first = first,
-    };
+    fill_head(&space->head, conn, move, copied, last ? move->length - done : copied);
     output_data(conn, space);
     move->done = done + copied;
     return last ? 0 : rest - copied;
@@ -556,26 +564,46 @@ static __noinline int send_progress(struct conn *conn, __u64 now) {
     return 0;
 }
 
-static void show_runs(struct sock *sk, struct conn *conn, struct move *move) {
+/*
+ * The common case: one run of bytes that fits one record, on a descriptor that is known. No function of ours is called
+ * on this way, since on some processors returns cost as much as all the rest. False: show_runs must do it.
+ */
+static __always_inline bool show_one_run(struct conn *conn, struct move *move) {
+    __u32 slot = move->slot, size = move->wanted & PAYLOAD_MASK;
+    struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
+    struct pt_regs *regs = user_registers();
+    if (!space || !regs || conn->policy == POLICY_UNKNOWN || move->wanted != size ||
+        !is_plain_call(SYSCALL_NUMBER(regs)) || conn->descriptor != (__u32)SYSCALL_ARGUMENT_1(regs) + 1)
+        return false;
+    if (bpf_probe_read_user(space->payload, size, SYSCALL_ARGUMENT_2(regs)))
+        return false;
+    fill_head(&space->head, conn, move, size, move->length);
+    output_data(conn, space);
+    return true;
+}
+
+static __noinline int show_runs(struct sock *sk, struct conn *conn, struct move *move) {
     __u32 slot = move->slot;
     struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
     if (!space)
-        return;
+        return 0;
     user_runs(sk, conn, &space->runs);
     for (int i = 0; i < CHUNKS; i++)
         if (!send_chunk(conn, move))
-            return;
+            return 0;
+    return 0;
 }
 
-static void send_data(struct sock *sk, struct conn *conn, struct move *move) {
+static __always_inline void send_data(struct sock *sk, struct conn *conn, struct move *move) {
     if (conn->policy == POLICY_HANDSHAKE && conn->turn > HANDSHAKE_TURNS)
         conn->policy = POLICY_OPAQUE;
     move->wanted = copy_limit(conn, (conn->role == ROLE_CLIENT) == move->egress, move->first);
     if (move->wanted > move->length)
         move->wanted = move->length;
-    if (move->wanted)
-        show_runs(sk, conn, move);
-    else if (move->now - conn->told_time > PROGRESS_NS)
+    if (move->wanted) {
+        if (!show_one_run(conn, move))
+            show_runs(sk, conn, move);
+    } else if (move->now - conn->told_time > PROGRESS_NS)
         send_progress(conn, move->now);
 }
 
@@ -617,7 +645,8 @@ static __noinline void name_older(struct sock *sk, struct conn *conn, struct tcp
 }
 
 /* `tcp` is NULL for an MPTCP socket. Gives 0 and is not inlined for the reasons told at datagram_operation. */
-static __noinline int stream_operation(struct sock *sk, struct tcp_sock *tcp, __u32 length, bool egress, __u32 slot) {
+static __always_inline int stream_operation(struct sock *sk, struct tcp_sock *tcp, __u32 length, bool egress,
+                                            bool shown, __u32 slot) {
     struct conn *conn = conn_of(sk);
     if (!conn || (conn->flags & FLAG_IGNORED))
         return 0;
@@ -643,10 +672,14 @@ static __noinline int stream_operation(struct sock *sk, struct tcp_sock *tcp, __
         conn->sent = end;
     else
         conn->received = end;
-    if (local)
-        return 0; /* the other end tells */
+    if (local || !shown)
+        return 0; /* the other end tells; or the next operation's offset does */
     send_data(sk, conn, &move);
     return 0;
+}
+
+static __noinline int multipath_operation(struct sock *sk, __u32 length, bool egress, __u32 slot) {
+    return stream_operation(sk, NULL, length, egress, true, slot);
 }
 
 #endif
