@@ -78,8 +78,11 @@ static const uint8_t classes[256] = {
 static bool is_known_name(const char *word, size_t length) {
     static const char known[][8] = {"base64", "base32", "i18n", "l10n", "sha256", "sha512", "sha384", "x509", "win32",
                                     "win64",  "utf16",  "web3", "a11y", "x86",    "m3u8",   "h264",   "h265", "k8s"};
+    if (length >= sizeof(known[0])) {
+        return false;
+    }
     for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-        if (strlen(known[i]) == length && memcmp(known[i], word, length) == 0) {
+        if (known[i][length] == '\0' && memcmp(known[i], word, length) == 0) {
             return true;
         }
     }

@@ -105,7 +105,7 @@ int BPF_PROG(inet_sendfile, struct socket *socket, struct page *page, int offset
 
 SEC("fexit/unix_stream_sendmsg")
 int BPF_PROG(unix_stream_send, struct socket *socket, struct msghdr *message, size_t size, int result) {
-    return socket->sk ? handle(socket->sk, result, 0, true, SLOT_TRACEPOINT) : 0;
+    return socket->sk ? handle_other(socket->sk, result, 0, true, SLOT_SEND4) : 0;
 }
 
 SEC("fexit/inet_recvmsg")
