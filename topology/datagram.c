@@ -244,6 +244,15 @@ void datagrams_settle(struct datagrams *all, uint64_t seen_before) {
 
 /* ---- sockets ---- */
 
+/* The session's socket has another owner. `told`: the session itself, or its twin, which knows it as the other end. */
+static void changed_hands(struct datagrams *all, const struct session *session, struct session *told) {
+    struct conversation *talk = &told->talk;
+    conversation_leave(talk);
+    put_party(all->engine, session->talk.parsed == SIDE_CLIENT ? &talk->client : &talk->server, session->socket->cookie,
+              session->socket->party.owner);
+    remember_fresh(all, told->key);
+}
+
 void datagrams_opened(struct datagrams *all, const struct record_opened *record) {
     struct udp_socket *socket = table_get(&all->sockets, record->cookie);
     if (!socket) {
@@ -260,12 +269,10 @@ void datagrams_opened(struct datagrams *all, const struct record_opened *record)
     socket->port = record->local_port;
     memcpy(socket->address, record->local_address, 16);
     conversation_own(all->engine, &socket->party, &record->owner, record->command);
-    for (struct session *session = socket->first; session; session = session->after) { /* it changed hands */
-        struct conversation *talk = &session->talk;
-        conversation_leave(talk);
-        put_party(all->engine, talk->parsed == SIDE_CLIENT ? &talk->client : &talk->server, socket->cookie,
-                  socket->party.owner);
-        remember_fresh(all, session->key);
+    for (struct session *session = socket->first; session; session = session->after) {
+        changed_hands(all, session, session);
+        if (session->twin) /* at a server's end it is counted who its client is */
+            changed_hands(all, session, session->twin);
     }
 }
 

@@ -420,6 +420,34 @@ static void test_a_server_started_again_is_joined_with_the_client_that_stayed(vo
     world_close(&world);
 }
 
+/* A child goes on with the socket of its parent: at either end. */
+static void test_a_socket_that_changes_hands_moves_to_another_edge(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, 101, 0}, server = {2, {0}, 443, 1, 201, 0};
+    opens(&world, &client);
+    opens(&world, &server);
+    SENDS(&world, &client, here, 443, true, SECRET);
+    RECEIVES(&world, &server, here, 41000, false, SECRET);
+    totals(&world, &server, here, 41000, false, 2000, 1000);
+    client.process = 102;
+    opens(&world, &client);
+    totals(&world, &server, here, 41000, false, 2100, 1500);
+    server.process = 202;
+    opens(&world, &server);
+    totals(&world, &server, here, 41000, false, 2400, 1600);
+    totals(&world, &client, here, 443, true, 1600, 2400);
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 3);
+    assert_moved(edge_between(&world, 101, 201), 1000, 2000, 1);
+    assert_moved(edge_between(&world, 102, 201), 500, 100, 0);
+    assert_moved(edge_between(&world, 102, 202), 100, 300, 0);
+    assert_int_equal(edge_between(&world, 101, 201)->open_connections, 0);
+    assert_int_equal(edge_between(&world, 102, 202)->open_connections, 1);
+    world_close(&world);
+}
+
 /* The kernel gives up an idle session at both ends, and begins new ones. */
 static void test_ends_that_begin_again_count_once(void **unused) {
     (void)unused;
@@ -454,6 +482,7 @@ int main(void) {
         cmocka_unit_test(test_a_port_used_again_may_lead_to_another_server),
         cmocka_unit_test(test_a_port_used_again_for_somebody_far_away_is_not_joined),
         cmocka_unit_test(test_a_server_started_again_is_joined_with_the_client_that_stayed),
+        cmocka_unit_test(test_a_socket_that_changes_hands_moves_to_another_edge),
         cmocka_unit_test(test_ends_that_begin_again_count_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
