@@ -11,7 +11,6 @@
 #define SECOND_NS 1000000000ULL
 
 enum {
-    ENTRIES = 16384, /* a power of two */
     HOST = 112,
     BELIEVED_S = 5 /* an owner is not asked after again for so long */
 };
@@ -96,9 +95,9 @@ static uint64_t key_of(const struct address *address) {
     return XXH3_64bits(address->bytes, sizeof address->bytes);
 }
 
-int addresses_new(struct addresses *addresses, bool (*runs)(uint32_t pid, uint64_t start_time_ns)) {
+int addresses_new(struct addresses *addresses, size_t entries, bool (*runs)(uint32_t pid, uint64_t start_time_ns)) {
     addresses->runs = runs;
-    return cache_new(&addresses->cache, ENTRIES, sizeof(struct entry));
+    return cache_new(&addresses->cache, entries, sizeof(struct entry));
 }
 
 void addresses_done(struct addresses *addresses) {

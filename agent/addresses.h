@@ -47,7 +47,8 @@ struct addresses {
     bool (*runs)(uint32_t pid, uint64_t start_time_ns); /* whether an owner is still there */
 };
 
-int addresses_new(struct addresses *addresses, bool (*runs)(uint32_t pid, uint64_t start_time_ns));
+/* `entries`: a power of two. */
+int addresses_new(struct addresses *addresses, size_t entries, bool (*runs)(uint32_t pid, uint64_t start_time_ns));
 void addresses_done(struct addresses *addresses);
 /* An owner that the runtime told of is not put out by what a socket shows, as long as it is there. */
 void addresses_own(struct addresses *addresses, const struct address *address, const struct address_owner *owner,

@@ -225,7 +225,7 @@ static const char *unless_empty(const char *text) {
 }
 
 static int watch_with(const struct request *request, const struct config *config) {
-    struct starting starting = {.config = config};
+    struct starting starting = {.config = config, .sinks.queue_bytes = config->limits.queue};
     struct watch_options options = {
         .sinks = &starting.sinks,
         .window_ns = config->window_ns,
@@ -233,6 +233,7 @@ static int watch_with(const struct request *request, const struct config *config
         .call_timeout_ns = config->call_timeout_ns,
         .edges_max = config->limits.edges,
         .connections_max = config->limits.connections,
+        .held_max = config->limits.held,
         .clients_per_server = config->clients_per_server,
         .ring_bytes = config->ring_size,
         .rings = config->ring_count,
@@ -240,6 +241,7 @@ static int watch_with(const struct request *request, const struct config *config
         .names = {.docker_socket = config->docker_socket,
                   .rules = config->names,
                   .rule_count = config->name_count,
+                  .names_max = config->limits.names,
                   .mmdb_asn = unless_empty(config->mmdb_asn),
                   .mmdb_country = unless_empty(config->mmdb_country)},
         .page = {.address = config->page.off ? NULL : config->page.host,

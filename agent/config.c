@@ -310,17 +310,22 @@ static bool loopback(const struct config_address *address) {
 }
 
 static void derive(struct config *config, unsigned cpus, struct config_problems *problems) {
-    struct limits_request request = {config->memory_max,      config->ring_size, config->ring_count,
-                                     config->connections_max, config->edges_max, cpus};
+    struct limits_request request = {.memory_max = config->memory_max,
+                                     .ring_size = config->ring_size,
+                                     .ring_count = config->ring_count,
+                                     .connections = config->connections_max,
+                                     .edges = config->edges_max,
+                                     .cpus = cpus};
     uint64_t minimum;
     char where[4200], value[32];
+    config_count_queues(config, &request.queues, &request.sinks);
     if (!limits_derive(&request, &config->limits, &minimum))
         return;
     place(config, config_find("memory_max"), where, sizeof(where));
     value_size_text(config->memory_max, value, sizeof(value));
     config_problem(problems,
-                   "%s: %s is too small for these rings and tables; at least %" PRIu64 "M, or less in ring.size, "
-                   "ring.count, connections_max or edges_max",
+                   "%s: %s is too small for these rings, tables and sinks; at least %" PRIu64 "M, or less in "
+                   "ring.size, ring.count, connections_max, edges_max or a sink's queue",
                    where, value, minimum / MIB);
 }
 

@@ -45,6 +45,20 @@ static int add(struct config *config, const struct sink_ops *ops, struct sink_se
     return result;
 }
 
+void config_count_queues(const struct config *config, uint64_t *ret_bytes, unsigned *ret_untold) {
+    *ret_bytes = 0;
+    *ret_untold = 0;
+    for (size_t i = 0; i < config->sink_count; i++) {
+        const struct config_sink *sink = &config->sinks[i];
+        if (sink->ops->observe) /* it writes at once */
+            continue;
+        if (settings_given(sink->settings, "queue"))
+            *ret_bytes += settings_number(sink->settings, "queue");
+        else
+            ++*ret_untold;
+    }
+}
+
 int config_add_sink_text(struct config *config, const char *text, struct config_origin origin, char *error,
                          size_t error_size) {
     size_t length = strcspn(text, ":,");

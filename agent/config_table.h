@@ -15,6 +15,8 @@ int config_add_sink_text(struct config *config, const char *text, struct config_
 int config_add_sink_values(struct config *config, const char *kind, const char *argument,
                            const struct sink_value *values, size_t count, struct config_origin origin, char *error,
                            size_t error_size);
+/* Bytes of the queues that sinks were given, and how many have one and were not told how large. */
+void config_count_queues(const struct config *config, uint64_t *ret_bytes, unsigned *ret_untold);
 void config_forget_sinks(struct config *config);
 
 #endif

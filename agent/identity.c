@@ -27,13 +27,8 @@
 #define DOCKER_SOCKET "/var/run/docker.sock"
 
 enum {
-    PROCESSES = 4096, /* powers of two */
-    EXECS = 4096,
-    CGROUPS = 8192,
-    CONTAINERS = 4096,
-    LOOKED = 4096,
-    WORKLOADS = 16384,
-    ADDRESS_WORKLOADS = WORKLOADS / 2, /* so that many peers do not crowd out what runs here */
+    NAMES = 16384,
+    TABLE_LEAST = 64,
     SHORT_ID = 12,
     EXECS_READ = 100, /* a second: see identity_saw_exec */
     CONTAINER_AGAIN_S = 2
@@ -89,8 +84,8 @@ struct identity {
     struct addresses addresses;
     uint64_t generation; /* grows when a container's name is learnt */
     struct table by_id;  /* workloads; one may stand under two ids after a better name */
-    struct workload *all[WORKLOADS];
-    size_t workload_count, address_count;
+    struct workload **all;
+    size_t workload_count, address_count, workload_limit;
     uint64_t overflowed;
     struct workload *other;
     uint64_t execs_left, execs_second;
@@ -130,7 +125,9 @@ static struct workload *intern(struct identity *identity, enum workload_kind kin
     if (workload)
         return workload;
     const bool address = kind == WORKLOAD_ADDRESS || kind == WORKLOAD_GROUP;
-    if (identity->workload_count == WORKLOADS || (address && identity->address_count == ADDRESS_WORKLOADS))
+    /* Not more than half are addresses, so that many peers do not crowd out what runs here. */
+    if (identity->workload_count == identity->workload_limit ||
+        (address && identity->address_count == identity->workload_limit / 2))
         return overflow(identity);
     workload = workload_new(id, kind, scope, name);
     if (!workload || table_put(&identity->by_id, id, workload) < 0) {
@@ -740,13 +737,23 @@ static uint32_t host_netns(void) {
     return 0;
 }
 
-static int make_tables(struct identity *identity) {
-    if (cache_new(&identity->processes, PROCESSES, sizeof(struct process)) < 0 ||
-        cache_new(&identity->execs, EXECS, sizeof(struct exec)) < 0 ||
-        cache_new(&identity->cgroups, CGROUPS, sizeof(struct cgroup)) < 0 ||
-        cache_new(&identity->containers, CONTAINERS, sizeof(struct container)) < 0 ||
-        cache_new(&identity->looked, LOOKED, sizeof(struct cache_slot)) < 0 ||
-        addresses_new(&identity->addresses, process_runs) < 0)
+static size_t power_of_two_within(size_t count) {
+    size_t power = TABLE_LEAST;
+    while (power * 2 <= count)
+        power *= 2;
+    return power;
+}
+
+static int make_tables(struct identity *identity, size_t names) {
+    const size_t quarter = power_of_two_within(names / 4);
+    identity->workload_limit = names;
+    identity->all = calloc(names, sizeof *identity->all);
+    if (!identity->all || cache_new(&identity->processes, quarter, sizeof(struct process)) < 0 ||
+        cache_new(&identity->execs, quarter, sizeof(struct exec)) < 0 ||
+        cache_new(&identity->cgroups, power_of_two_within(names / 2), sizeof(struct cgroup)) < 0 ||
+        cache_new(&identity->containers, quarter, sizeof(struct container)) < 0 ||
+        cache_new(&identity->looked, quarter, sizeof(struct cache_slot)) < 0 ||
+        addresses_new(&identity->addresses, power_of_two_within(names), process_runs) < 0)
         return -ENOMEM;
     identity->other = workload_new(workload_id(identity, WORKLOAD_GROUP, "", "other"), WORKLOAD_GROUP, "", "other");
     return identity->other ? 0 : -ENOMEM;
@@ -782,7 +789,7 @@ int identity_new(const struct identity_options *options, struct identity **ret_i
         text_copy(identity->host, sizeof identity->host, "localhost");
     text_copy(identity->root, sizeof identity->root, options->root ? options->root : "/");
     identity->netns = host_netns();
-    int error = make_tables(identity);
+    int error = make_tables(identity, options->names_max ? options->names_max : NAMES);
     if (error == 0)
         error = open_sources(identity, options);
     if (error < 0) {
@@ -805,6 +812,7 @@ void identity_free(struct identity *identity) {
     rules_free(identity->rules);
     for (size_t i = 0; i < identity->workload_count; i++)
         workload_free(identity->all[i]);
+    free(identity->all);
     workload_free(identity->other);
     table_done(&identity->by_id);
     cache_done(&identity->processes);

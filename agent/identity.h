@@ -37,6 +37,7 @@ struct identity_options {
     const char *root;          /* NULL: "/"; where the files of runtimes and kubelet are */
     const struct name_rule *rules;
     size_t rule_count;
+    size_t names_max;                    /* workloads; every other table is in proportion. 0: 16384 */
     const char *mmdb_asn, *mmdb_country; /* files; NULL: none */
 };
 

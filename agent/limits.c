@@ -9,7 +9,9 @@
 static const uint64_t MIB = 1 << 20;
 static const uint64_t PROGRAM = 24 << 20;     /* text, libraries, stacks, what a window is rendered in */
 static const uint64_t KERNEL_MAPS = 24 << 20; /* every map but the rings and what hangs on sockets */
-static const uint64_t CONNECTION_BYTES = 1024, EDGE_BYTES = 8192, NAME_BYTES = 1024;
+static const uint64_t CONNECTION_BYTES = 704, HELD_BYTES = 320; /* itself, and what waits on it on average */
+static const uint64_t EDGE_BYTES = 8192, NAME_BYTES = 2560;
+static const uint64_t LEAST_QUEUE = 256 << 10, MOST_QUEUE = 16 << 20; /* the most is what a sink has by itself */
 
 /* Hundredths of what is left after the fixed parts. */
 enum { SHARE_CONNECTIONS = 40, SHARE_EDGES = 15, SHARE_NAMES = 10, SHARE_GRAPH = 20, SHARE_SINKS = 15 };
@@ -20,7 +22,8 @@ enum {
     LEAST_EDGES = 256,
     LEAST_NAMES = 512,
     MOST_CONNECTIONS = 1000000,
-    MOST_EDGES = 100000
+    MOST_EDGES = 100000,
+    MOST_NAMES = 1000000
 };
 
 static uint64_t most(uint64_t a, uint64_t b) {
@@ -48,9 +51,10 @@ static uint64_t rest_for(uint64_t count, uint64_t bytes, unsigned hundredths) {
 static uint64_t minimum(const struct limits_request *request, uint64_t fixed) {
     uint64_t connections = request->connections ? request->connections : LEAST_CONNECTIONS;
     uint64_t edges = request->edges ? request->edges : LEAST_EDGES;
-    uint64_t rest = rest_for(connections, CONNECTION_BYTES, SHARE_CONNECTIONS);
+    uint64_t rest = rest_for(connections, CONNECTION_BYTES + HELD_BYTES, SHARE_CONNECTIONS);
     rest = most(rest, rest_for(edges, EDGE_BYTES, SHARE_EDGES));
     rest = most(rest, rest_for(LEAST_NAMES, NAME_BYTES, SHARE_NAMES));
+    rest = most(rest, rest_for(request->queues + request->sinks * LEAST_QUEUE, 1, SHARE_SINKS));
     return (fixed + rest + MIB - 1) / MIB * MIB;
 }
 
@@ -62,16 +66,19 @@ int limits_derive(const struct limits_request *request, struct limits *ret_limit
     if (request->memory_max < *ret_minimum)
         return -ENOSPC;
     uint64_t hundredth = (request->memory_max - fixed) / 100;
-    limits.connection_bytes = CONNECTION_BYTES;
+    limits.connection_bytes = CONNECTION_BYTES + HELD_BYTES;
     limits.edge_bytes = EDGE_BYTES;
     limits.name_bytes = NAME_BYTES;
     limits.connections = request->connections
                              ? request->connections
-                             : least(hundredth * SHARE_CONNECTIONS / CONNECTION_BYTES, MOST_CONNECTIONS);
+                             : least(hundredth * SHARE_CONNECTIONS / limits.connection_bytes, MOST_CONNECTIONS);
     limits.edges = request->edges ? request->edges : least(hundredth * SHARE_EDGES / EDGE_BYTES, MOST_EDGES);
-    limits.names = hundredth * SHARE_NAMES / NAME_BYTES;
+    limits.held = limits.connections * HELD_BYTES;
+    limits.names = least(hundredth * SHARE_NAMES / NAME_BYTES, MOST_NAMES);
     limits.graph = hundredth * SHARE_GRAPH;
     limits.sinks = hundredth * SHARE_SINKS;
+    if (request->sinks)
+        limits.queue = least((limits.sinks - request->queues) / request->sinks, MOST_QUEUE);
     *ret_limits = limits;
     return 0;
 }

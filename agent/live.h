@@ -36,7 +36,10 @@ unsigned live_ring_count(const struct live *live);
 typedef void (*live_record)(void *context, const void *record, size_t size);
 size_t live_drain(struct live *live, unsigned ring, live_record callback, void *context);
 
-/* Sleeps until the ring holds something or the time is over. Costs no wake-up while nothing happens. */
+/*
+ * Sleeps until the ring holds something, the time is over, or a SIGUSR1 comes or has come, which the caller keeps
+ * blocked. Costs no wake-up while nothing happens.
+ */
 void live_wait(struct live *live, unsigned ring, uint64_t timeout_ns);
 
 /* Puts a RECORD_PROGRESS into the rings for each connection that moved since its last record: before the last drain. */

@@ -6,16 +6,47 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "web/server.h"
+
+#define SECOND_NS 1000000000ULL
+#define READER_NS                                                                                                      \
+    (3 * SECOND_NS) /* who has read asks again within this, or has left; an open stream reads each second */
 
 struct page {
     struct graph *graph;
     struct web *web;
     const struct agent_stamp *stamp;
-    pthread_mutex_t lock;
-    json_t *report; /* of the last window; replaced, never changed */
+    void (*wake)(void *context);
+    void *context;
+    pthread_mutex_t lock; /* of all that follows */
+    json_t *report;       /* of the last window; replaced, never changed */
+    pthread_cond_t shown; /* what runs, or nothing will be any more */
+    uint64_t shown_ns, read_ns;
+    bool resting; /* page_wanted said no: whoever reads next wakes the main thread */
+    bool ending;
 };
+
+static uint64_t now_ns(void) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    return (uint64_t)time.tv_sec * SECOND_NS + (uint64_t)time.tv_nsec;
+}
+
+static void reading(void *context, bool stream) {
+    struct page *page = context;
+    pthread_mutex_lock(&page->lock);
+    uint64_t now = page->read_ns = now_ns(), until = now + SECOND_NS;
+    struct timespec deadline = {until / SECOND_NS, until % SECOND_NS};
+    if (page->resting)
+        page->wake(page->context);
+    page->resting = false;
+    while (!stream && !page->ending && page->shown_ns + SECOND_NS < now)
+        if (pthread_cond_clockwait(&page->shown, &page->lock, CLOCK_MONOTONIC, &deadline))
+            break;
+    pthread_mutex_unlock(&page->lock);
+}
 
 static json_t *counters_object(const struct agent_report *report) {
     json_t *object = json_object();
@@ -83,6 +114,9 @@ int page_new(const struct page_options *options, struct page **ret_page, char *e
     if (!page)
         return -ENOMEM;
     pthread_mutex_init(&page->lock, NULL);
+    pthread_cond_init(&page->shown, NULL);
+    page->wake = options->wake;
+    page->context = options->context;
     page->stamp = options->stamp;
     page->report = report_object(page, NULL);
     struct graph_options graph = {.memory_bytes = options->memory_bytes};
@@ -93,6 +127,7 @@ int page_new(const struct page_options *options, struct page **ret_page, char *e
                               .token = options->token,
                               .graph = page->graph,
                               .status = status,
+                              .reading = reading,
                               .context = page};
     if (!result)
         result = web_new(&web, &page->web, error, error_size);
@@ -109,16 +144,40 @@ int page_new(const struct page_options *options, struct page **ret_page, char *e
 void page_free(struct page *page) {
     if (!page)
         return;
+    pthread_mutex_lock(&page->lock);
+    page->ending = true;
+    pthread_cond_broadcast(&page->shown);
+    pthread_mutex_unlock(&page->lock);
     web_free(page->web);
     graph_free(page->graph);
     json_decref(page->report);
+    pthread_cond_destroy(&page->shown);
     pthread_mutex_destroy(&page->lock);
     free(page);
+}
+
+bool page_wanted(struct page *page) {
+    if (!page)
+        return false;
+    pthread_mutex_lock(&page->lock);
+    bool wanted = page->read_ns && now_ns() - page->read_ns < READER_NS;
+    page->resting = !wanted;
+    pthread_mutex_unlock(&page->lock);
+    return wanted;
 }
 
 void page_running(struct page *page, const struct window *window, const struct edges *edges) {
     if (page)
         graph_window(page->graph, window, edges, false);
+}
+
+void page_shown(struct page *page) {
+    if (!page)
+        return;
+    pthread_mutex_lock(&page->lock);
+    page->shown_ns = now_ns();
+    pthread_cond_broadcast(&page->shown);
+    pthread_mutex_unlock(&page->lock);
 }
 
 void page_window(struct page *page, const struct window *window, const struct edges *edges,

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <linux/bpf.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <time.h>
@@ -108,7 +109,10 @@ void ring_wait(struct ring *ring, uint64_t timeout_ns) {
     if (is_empty(ring)) {
         struct timespec time = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
         struct pollfd wanted = {.fd = ring->fd, .events = POLLIN};
-        ppoll(&wanted, 1, &time, NULL);
+        sigset_t others;
+        sigfillset(&others);
+        sigdelset(&others, SIGUSR1);
+        ppoll(&wanted, 1, &time, &others);
     }
     __atomic_store_n(ring->asleep, 0, __ATOMIC_SEQ_CST);
 }

@@ -2,6 +2,7 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,6 +34,7 @@ struct watcher {
     struct window ended; /* the window before, while it waits for latecomers */
     uint64_t due;        /* when it is written, monotonic; 0: none waits */
     uint64_t next_view;
+    pthread_t thread; /* the main one */
 };
 
 static volatile sig_atomic_t stopping;
@@ -88,10 +90,18 @@ static void begin_next(struct watcher *watcher) {
     workers_plan(watcher->workers, clock);
 }
 
-static void show_running(struct watcher *watcher) {
-    struct edges *edges = workers_merge(watcher->workers, &watcher->clock, EDGES_RUNNING, false);
-    page_running(watcher->page, &watcher->clock.window, edges);
+static void show_part(struct watcher *watcher, enum edges_part part, const struct window *window) {
+    struct edges *edges = workers_merge(watcher->workers, &watcher->clock, part, false);
+    page_running(watcher->page, window, edges);
     edges_clear(edges);
+}
+
+/* And the window before, if it was not written yet: a reader may have come after it ended. */
+static void show_running(struct watcher *watcher) {
+    if (watcher->due)
+        show_part(watcher, EDGES_FORMER, &watcher->ended);
+    show_part(watcher, EDGES_RUNNING, &watcher->clock.window);
+    page_shown(watcher->page);
 }
 
 /* Does what is due, and gives the time at which something will be. */
@@ -103,19 +113,20 @@ static uint64_t step(struct watcher *watcher, uint64_t now) {
             write_ended(watcher, false);
         begin_next(watcher);
     }
-    if (watcher->page && now >= watcher->next_view) {
+    bool wanted = page_wanted(watcher->page);
+    if (wanted && now >= watcher->next_view) {
         show_running(watcher);
         watcher->next_view = now + SECOND_NS;
     }
     uint64_t next = watcher->clock.end;
     if (watcher->due && watcher->due < next)
         next = watcher->due;
-    if (watcher->page && watcher->next_view < next)
+    if (wanted && watcher->next_view < next)
         next = watcher->next_view;
     return next;
 }
 
-static void run(struct watcher *watcher, const sigset_t *ends) {
+static void run(struct watcher *watcher, const sigset_t *signals) {
     uint64_t now = now_ns(CLOCK_MONOTONIC);
     uint64_t last = watcher->options->duration_ns ? now + watcher->options->duration_ns : UINT64_MAX;
     while (!stopping && now < last) {
@@ -124,7 +135,8 @@ static void run(struct watcher *watcher, const sigset_t *ends) {
         now = now_ns(CLOCK_MONOTONIC);
         uint64_t pause = next > now ? next - now : 0;
         struct timespec timeout = {pause / SECOND_NS, pause % SECOND_NS};
-        if (sigtimedwait(ends, NULL, &timeout) > 0)
+        int signal = sigtimedwait(signals, NULL, &timeout);
+        if (signal == SIGTERM || signal == SIGINT)
             stopping = 1;
         now = now_ns(CLOCK_MONOTONIC);
     }
@@ -156,6 +168,7 @@ static int start_workers(struct watcher *watcher) {
             {
                 .namer = names_for(&watcher->names),
                 .limit = given->connections_max ? given->connections_max : CONNECTIONS_MAX,
+                .held_bytes = given->held_max,
                 .call_timeout_ns = given->call_timeout_ns ? given->call_timeout_ns : CALL_TIMEOUT_NS,
             },
         .edges_max = given->edges_max ? given->edges_max : EDGES_MAX,
@@ -171,10 +184,18 @@ static int start_workers(struct watcher *watcher) {
     return result;
 }
 
+/* A reader has come. The signal is blocked, so that it is not lost however soon the main thread waits. */
+static void wake(void *context) {
+    const struct watcher *watcher = context;
+    pthread_kill(watcher->thread, SIGUSR1);
+}
+
 static int start_page(struct watcher *watcher) {
     char error[256] = "";
     struct page_options options = watcher->options->page;
     options.stamp = &watcher->publisher.stamp;
+    options.wake = wake;
+    options.context = watcher;
     int result = page_new(&options, &watcher->page, error, sizeof(error));
     if (result < 0)
         fprintf(stderr, "weft: %s\n", error);
@@ -211,19 +232,20 @@ static int start(struct watcher *watcher) {
 }
 
 int watch(const struct watch_options *options) {
-    struct watcher watcher = {.options = options};
-    sigset_t ends;
-    sigemptyset(&ends);
-    sigaddset(&ends, SIGTERM);
-    sigaddset(&ends, SIGINT);
+    struct watcher watcher = {.options = options, .thread = pthread_self()};
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGUSR1);
     signal(SIGTERM, stop); /* for threads of libraries that do not block them */
     signal(SIGINT, stop);
     signal(SIGPIPE, SIG_IGN);
-    pthread_sigmask(SIG_BLOCK, &ends, NULL);
+    pthread_sigmask(SIG_BLOCK, &signals, NULL);
     int result = start(&watcher);
     if (!result) {
         say_ready(options);
-        run(&watcher, &ends);
+        run(&watcher, &signals);
     }
     workers_free(watcher.workers);
     clients_free(watcher.clients);

@@ -9,7 +9,8 @@
 const struct sink_option sink_common_options[] = {
     {"records", SINK_OPTION_LIST, "edge+workload+join+agent", "kinds of records, joined by +",
      "edge workload join agent call flow"},
-    {"queue", SINK_OPTION_SIZE, "16M", "memory for records that wait for this sink; what finds it full is dropped",
+    {"queue", SINK_OPTION_SIZE, "16M",
+     "memory for records that wait for this sink, or less if its part of memory_max is; what finds it full is dropped",
      NULL},
     {0},
 };
@@ -146,7 +147,7 @@ static int no_memory(char *error, size_t error_size) {
     return -ENOMEM;
 }
 
-static int add(struct sink_settings *settings, const char *name, const char *value) {
+int settings_give(struct sink_settings *settings, const char *name, const char *value) {
     struct sink_value *values = reallocarray(settings->values, settings->count + 1, sizeof(*values));
     if (!values)
         return -ENOMEM;
@@ -168,7 +169,7 @@ int settings_new(const struct sink_option *own, const char *argument, const stru
     }
     for (size_t i = 0; i < count && !result; i++) {
         result = check(own, values[i].name, values[i].value, error, error_size);
-        if (!result && add(settings, values[i].name, values[i].value) < 0)
+        if (!result && settings_give(settings, values[i].name, values[i].value) < 0)
             result = no_memory(error, error_size);
     }
     if (result) {
@@ -236,6 +237,13 @@ const char *settings_text(const struct sink_settings *settings, const char *name
             return settings->values[i - 1].value;
     const struct sink_option *option = find(settings->own, name, strlen(name));
     return option ? option->standard : NULL;
+}
+
+bool settings_given(const struct sink_settings *settings, const char *name) {
+    for (size_t i = 0; i < settings->count; i++)
+        if (!strcmp(settings->values[i].name, name))
+            return true;
+    return false;
 }
 
 uint64_t settings_number(const struct sink_settings *settings, const char *name) {

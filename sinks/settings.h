@@ -54,10 +54,13 @@ int settings_new(const struct sink_option *own, const char *argument, const stru
  */
 int settings_parse(const struct sink_option *own, const char *text, struct sink_settings **ret_settings, char *error,
                    size_t error_size);
+/* A value that passed the check, as if it had been given; -ENOMEM. */
+int settings_give(struct sink_settings *settings, const char *name, const char *value);
 void settings_free(struct sink_settings *settings);
 
 /* The value given, else the standard one, else NULL. */
 const char *settings_text(const struct sink_settings *settings, const char *name);
+bool settings_given(const struct sink_settings *settings, const char *name); /* and not left to its standard value */
 uint64_t settings_number(const struct sink_settings *settings, const char *name); /* also sizes (bytes), times (ns) */
 bool settings_bool(const struct sink_settings *settings, const char *name);
 /* Bit i: word i of the option's `allowed` is in the list. */

@@ -30,10 +30,19 @@ static int not_understood(char *error, size_t error_size) {
     return -EINVAL;
 }
 
+static int set_queue(const struct sinks *sinks, struct sink_settings *settings) {
+    char text[24];
+    if (!sinks->queue_bytes || settings_given(settings, "queue"))
+        return 0;
+    snprintf(text, sizeof(text), "%zu", sinks->queue_bytes);
+    return settings_give(settings, "queue", text);
+}
+
 /* Takes `settings`. */
 static int open_sink(struct sinks *sinks, const struct sink_ops *ops, struct sink_settings *settings, char *error,
                      size_t error_size) {
-    if (!settings->argument && ops->standard && !(settings->argument = strdup(ops->standard))) {
+    if ((!settings->argument && ops->standard && !(settings->argument = strdup(ops->standard))) ||
+        set_queue(sinks, settings)) {
         settings_free(settings);
         snprintf(error, error_size, "out of memory");
         return -ENOMEM;

@@ -65,7 +65,8 @@ struct outlet;
 struct sinks {
     struct outlet *open[SINK_LIMIT];
     size_t count;
-    uint64_t refused; /* records that memory for the batch was refused for */
+    size_t queue_bytes; /* of each that is not told its `queue`; 0: the option's own standard */
+    uint64_t refused;   /* records that memory for the batch was refused for */
     struct sink_report reports[SINK_LIMIT];
 };
 

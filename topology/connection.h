@@ -36,6 +36,7 @@ struct connection_options {
     struct edges *edges;
     struct clients *clients;  /* shared; NULL: no limit */
     size_t limit;             /* connections held at once */
+    size_t held_bytes;        /* of bytes and calls that wait on them; 0: no bound. Beyond it `memory` counts */
     uint64_t call_timeout_ns; /* an unanswered call is a timeout after this */
 };
 

@@ -300,15 +300,15 @@ void edges_plan(struct edges *edges, const struct window_clock *clock) {
     edges->length = clock->window.length;
 }
 
-static void edge_merge(struct edges *into, struct edge *from, struct edge_window *window, bool move) {
+static void edge_merge(struct edges *into, struct edge *from, struct edge_window *window, enum edges_part part) {
     struct edge *edge = edges_get(into, from);
     if (!edge)
         return;
     edge->client_here |= from->client_here;
     edge->server_here |= from->server_here;
-    edge->open_connections += move ? window->open_connections : from->open_connections;
-    edge->in_flight += move ? window->in_flight : from->in_flight;
-    if (move && window_silent(&edge->window)) {
+    edge->open_connections += part == EDGES_RUNNING ? from->open_connections : window->open_connections;
+    edge->in_flight += part == EDGES_RUNNING ? from->in_flight : window->in_flight;
+    if (part == EDGES_ENDED && window_silent(&edge->window)) {
         edge_window_empty(&edge->window);
         edge->window = *window;
         memset(window, 0, sizeof(*window));
@@ -319,13 +319,18 @@ static void edge_merge(struct edges *into, struct edge *from, struct edge_window
 
 static void merge_running(struct edges *into, struct edge *edge) {
     if (!window_silent(&edge->window) || edge->open_connections || edge->in_flight)
-        edge_merge(into, edge, &edge->window, false);
+        edge_merge(into, edge, &edge->window, EDGES_RUNNING);
+}
+
+static void merge_former(struct edges *into, struct edge *edge) {
+    if (edge->previous)
+        edge_merge(into, edge, edge->previous, EDGES_FORMER);
 }
 
 static void merge_ended(struct edges *into, struct edge *edge) {
     if (!edge->previous)
         return;
-    edge_merge(into, edge, edge->previous, true);
+    edge_merge(into, edge, edge->previous, EDGES_ENDED);
     edge_window_empty(edge->previous);
     free(edge->previous);
     edge->previous = NULL;
@@ -336,6 +341,8 @@ void edges_merge(struct edges *into, struct edges *from, enum edges_part part) {
         struct edge *edge = from->table.slots[i].value;
         if (edge && part == EDGES_RUNNING)
             merge_running(into, edge);
+        else if (edge && part == EDGES_FORMER)
+            merge_former(into, edge);
         else if (edge)
             merge_ended(into, edge);
     }

@@ -127,6 +127,7 @@ struct edge_window *edges_window_of_call(struct edges *edges, struct edge *edge,
 
 enum edges_part {
     EDGES_RUNNING, /* a copy of the running window */
+    EDGES_FORMER,  /* a copy of the window before, as long as that takes calls */
     EDGES_ENDED    /* the window before; `from` gives it up and takes no more for it */
 };
 /* Adds to `into`; `from` belongs to the calling thread, and so does `into` for the time of the call. */

@@ -48,6 +48,7 @@ int engine_init(struct engine *engine, const struct connection_options *options)
         .call_timeout_ns = options->call_timeout_ns,
     };
     engine->servers.limit = SERVERS_KNOWN;
+    engine->pool.limit_bytes = options->held_bytes;
     return 0;
 }
 

@@ -12,12 +12,12 @@
 enum {
     RECORDS_BETWEEN_LOOKS = 4096,
     DRAINS_AT_THE_END = 64, /* a ring that is filled faster than it is read would never be empty */
-    LOOKS_AT_THE_END = 256, /* the same, within one drain */
-    WAIT_NS = 1000 * 1000 * 1000,
-    WAKE_AGAIN_NS = 20 * 1000 * 1000
+    LOOKS_AT_THE_END = 256  /* the same, within one drain */
 };
 
-enum task { TASK_PLAN, TASK_RUNNING, TASK_ENDED, TASK_DRAINED };
+#define WAIT_NS 60000000000ULL /* records and requests wake a worker; nothing else is to be done */
+
+enum task { TASK_PLAN, TASK_RUNNING, TASK_FORMER, TASK_ENDED, TASK_DRAINED };
 
 struct worker {
     struct workers *all;
@@ -105,10 +105,10 @@ static void serve(struct worker *worker, bool draining) {
         count_sessions(worker);
     if (task == TASK_PLAN)
         return;
-    if (task != TASK_RUNNING)
+    if (task == TASK_ENDED || task == TASK_DRAINED)
         connections_tick(worker->connections, monotonic());
     pthread_mutex_lock(&all->mutex);
-    merge(worker, task == TASK_RUNNING ? EDGES_RUNNING : EDGES_ENDED);
+    merge(worker, task == TASK_RUNNING ? EDGES_RUNNING : task == TASK_FORMER ? EDGES_FORMER : EDGES_ENDED);
     pthread_mutex_unlock(&all->mutex);
 }
 
@@ -172,28 +172,35 @@ static void nothing(int signal) {
     (void)signal;
 }
 
-/* So that a worker that waits looks up. */
+/* So that a worker that waits, or is about to, looks up. */
 static void wake(struct workers *all) {
     for (unsigned i = 0; i < all->count; i++)
         if (all->workers[i].started)
-            pthread_kill(all->workers[i].thread, SIGRTMIN);
+            pthread_kill(all->workers[i].thread, SIGUSR1);
 }
 
-/* Every signal but the one that wakes it is for somebody else. */
+/* The signal that wakes it is taken while it waits; every other one is for somebody else. */
 static int start_thread(struct worker *worker) {
-    sigset_t all_but_one, before;
-    sigfillset(&all_but_one);
-    sigdelset(&all_but_one, SIGRTMIN);
-    pthread_sigmask(SIG_SETMASK, &all_but_one, &before);
+    sigset_t all, before;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
     int result = -pthread_create(&worker->thread, NULL, work, worker);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     worker->started = !result;
     return result;
 }
 
+/* Of a limit of all workers. Connections are spread by a hash, so each has about as many. */
+static size_t part(size_t limit, unsigned count) {
+    return (limit + count - 1) / count;
+}
+
 static int start(struct worker *worker) {
-    struct connection_options options = worker->all->options.connection;
-    edges_init(&worker->edges, worker->all->options.edges_max);
+    const struct workers_options *given = &worker->all->options;
+    struct connection_options options = given->connection;
+    options.limit = part(options.limit, given->count);
+    options.held_bytes = part(options.held_bytes, given->count);
+    edges_init(&worker->edges, part(given->edges_max, given->count));
     edges_plan(&worker->edges, &worker->all->clock);
     options.edges = &worker->edges;
     int result = connections_new(&options, &worker->connections);
@@ -205,7 +212,7 @@ int workers_new(const struct workers_options *options, const struct window_clock
     int result = 0;
     if (!all)
         return -ENOMEM;
-    sigaction(SIGRTMIN, &(struct sigaction){.sa_handler = nothing}, NULL);
+    sigaction(SIGUSR1, &(struct sigaction){.sa_handler = nothing}, NULL);
     all->options = *options;
     all->clock = *clock;
     pthread_mutex_init(&all->mutex, NULL);
@@ -255,20 +262,19 @@ void workers_plan(struct workers *all, const struct window_clock *clock) {
     pthread_mutex_lock(&all->mutex);
     ask(all, clock, TASK_PLAN);
     pthread_mutex_unlock(&all->mutex);
+    wake(all);
 }
 
 struct edges *workers_merge(struct workers *all, const struct window_clock *clock, enum edges_part part, bool drained) {
     pthread_mutex_lock(&all->mutex);
-    ask(all, clock, part == EDGES_RUNNING ? TASK_RUNNING : drained ? TASK_DRAINED : TASK_ENDED);
-    while (all->busy) {
-        struct timespec until;
-        wake(all); /* again and again: a signal just before the wait begins is not seen by it */
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += WAKE_AGAIN_NS;
-        until.tv_sec += until.tv_nsec / 1000000000;
-        until.tv_nsec %= 1000000000;
-        pthread_cond_clockwait(&all->done, &all->mutex, CLOCK_MONOTONIC, &until);
-    }
+    ask(all, clock,
+        part == EDGES_RUNNING  ? TASK_RUNNING
+        : part == EDGES_FORMER ? TASK_FORMER
+        : drained              ? TASK_DRAINED
+                               : TASK_ENDED);
+    wake(all);
+    while (all->busy)
+        pthread_cond_wait(&all->done, &all->mutex);
     pthread_mutex_unlock(&all->mutex);
     return &all->merged;
 }

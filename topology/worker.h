@@ -22,7 +22,10 @@ struct worker_source {
     void *context;
     /* Calls back for each record that waits; how many. */
     size_t (*drain)(void *context, unsigned ring, worker_record callback, void *callback_context);
-    /* Returns when the ring has something, the time is over, or a signal came. */
+    /*
+     * Returns when the ring has something, the time is over, or a SIGUSR1 comes or has come: the worker keeps that
+     * blocked, so that a request between its last look and the wait is not slept through.
+     */
     void (*wait)(void *context, unsigned ring, uint64_t timeout_ns);
     /* Calls back for every UDP session with its totals; asked once a window, by the worker of ring 0. May be NULL. */
     void (*sessions)(void *context, worker_session callback, void *callback_context);
@@ -31,8 +34,8 @@ struct worker_source {
 struct workers_options {
     unsigned count; /* of rings */
     struct worker_source source;
-    struct connection_options connection; /* of each; `edges` is the worker's own */
-    size_t edges_max;                     /* of each */
+    struct connection_options connection; /* limits: of all together; `edges` is the worker's own */
+    size_t edges_max;                     /* the same; the merged table may have as many */
 };
 
 /* Sums over the workers, as of the last merge. */
@@ -50,8 +53,9 @@ void workers_free(struct workers *workers);
 
 void workers_plan(struct workers *workers, const struct window_clock *clock);
 /*
- * EDGES_RUNNING: what the clock's running window holds so far. EDGES_ENDED: the window before it, after timeouts and
- * with what its rings still hold if `drained`. The caller empties the table (edges_clear).
+ * EDGES_RUNNING: what the clock's running window holds so far. EDGES_FORMER: the same of the window before it, which
+ * still takes calls. EDGES_ENDED: that window, after timeouts and with what its rings still hold if `drained`. The
+ * caller empties the table (edges_clear).
  */
 struct edges *workers_merge(struct workers *workers, const struct window_clock *clock, enum edges_part part,
                             bool drained);

@@ -28,6 +28,7 @@ struct listener {
 struct web {
     struct graph *graph;
     json_t *(*status)(void *context);
+    void (*reading)(void *context, bool stream);
     void *context;
     struct access_policy policy;
     struct events *events;
@@ -125,8 +126,15 @@ static json_t *status_object(struct web *web) {
                      (json_int_t)events.skipped);
 }
 
+static void tell_reading(struct web *web, bool stream) {
+    if (web->reading)
+        web->reading(web->context, stream);
+}
+
+/* What an open stream asks each second. */
 static uint64_t generation(void *context) {
     struct web *web = context;
+    tell_reading(web, true);
     return graph_generation(web->graph);
 }
 
@@ -165,6 +173,8 @@ static enum MHD_Result serve_api(struct web *web, struct MHD_Connection *connect
     json_t *json;
     if (!range_of(connection, &range))
         return refuse(connection, MHD_HTTP_BAD_REQUEST, "seconds is 1 to 3600, to is a time in Unix nanoseconds");
+    if (strcmp(path, "status"))
+        tell_reading(web, false);
     if (!strcmp(path, "events"))
         return serve_events(web, connection, range, head);
     if (!strcmp(path, "map"))
@@ -304,6 +314,7 @@ int web_new(const struct web_options *options, struct web **ret_web, char *error
     }
     web->graph = options->graph;
     web->status = options->status;
+    web->reading = options->reading;
     web->context = options->context;
     web->policy.token = web->token = options->token ? strdup(options->token) : NULL;
     int result = events_new(&(struct events_options){generation, render, web}, &web->events);

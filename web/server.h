@@ -16,6 +16,7 @@
 #define WEFT_WEB_SERVER_H
 
 #include <jansson.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,6 +31,12 @@ struct web_options {
     const char *token;            /* NULL: none. At least 16 of A-Z a-z 0-9 . _ ~ - */
     struct graph *graph;
     json_t *(*status)(void *context); /* the agent's health, a new reference; called from web's threads. NULL: none */
+    /*
+     * Somebody reads the graph: before each answer made of it, when the callee may take the time to bring it up to
+     * date; and, with `stream`, each second that an event stream is open, when it must not wait. From web's threads.
+     * NULL: nobody wants to know.
+     */
+    void (*reading)(void *context, bool stream);
     void *context;
 };
 

@@ -3,6 +3,15 @@
 #ifndef WEFT_BPF_SOCK_NAMES_H
 #define WEFT_BPF_SOCK_NAMES_H
 
+#define AVAILABLE_DATA 0 /* BPF_RB_AVAIL_DATA, which vmlinux.h does not have */
+
+/* The agent reads names when it comes by. Where programs run and nobody talks, it is woken before they are too many. */
+static void wake_for_names(void) {
+    void *ring = ring_at(0);
+    if (ring && bpf_ringbuf_query(&events, AVAILABLE_DATA) > EVENTS_BYTES / 2)
+        wake_agent(0, ring);
+}
+
 static void send_exec(struct task_struct *task, struct linux_binprm *program) {
     struct record_exec *exec = bpf_ringbuf_reserve(&events, sizeof(*exec), 0);
     if (!exec) {
@@ -21,6 +30,7 @@ static void send_exec(struct task_struct *task, struct linux_binprm *program) {
     if (!bpf_probe_read_user(exec->arguments, length, (void *)start))
         exec->arguments_length = length;
     bpf_ringbuf_submit(exec, BPF_RB_NO_WAKEUP);
+    wake_for_names();
 }
 
 /* Ids are unique within one hierarchy only. */
@@ -45,6 +55,7 @@ static void send_cgroup(struct cgroup *group, const char *path) {
     record->id = group->kn->id;
     bpf_probe_read_kernel_str(record->path, sizeof(record->path), path);
     bpf_ringbuf_submit(record, BPF_RB_NO_WAKEUP);
+    wake_for_names();
 }
 
 #endif

@@ -99,9 +99,10 @@ struct {
 __u64 unsent_count; /* of all times: tells the agent when to look */
 
 /* Names of processes and containers: apart, since they belong to no connection. */
+#define EVENTS_BYTES (1 << 20)
 struct {
     __uint(type, BPF_MAP_TYPE_RINGBUF);
-    __uint(max_entries, 1 << 20);
+    __uint(max_entries, EVENTS_BYTES);
 } events SEC(".maps");
 
 struct {

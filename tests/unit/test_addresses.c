@@ -38,7 +38,7 @@ static void an_owner_keeps_its_address_for_fifteen_minutes(void **state) {
     struct workload db = {.id = 1}, web = {.id = 2};
     const struct address address = at("172.18.0.5");
     const struct address_owner owner = {.workload = &db, .pid = 7}, next = {.workload = &web, .pid = 8};
-    assert_int_equal(addresses_new(&addresses, runs), 0);
+    assert_int_equal(addresses_new(&addresses, 16384, runs), 0);
     alive = true;
     addresses_own(&addresses, &address, &owner, SECOND);
     assert_true(addresses_find(&addresses, &address, 60 * MINUTE, &answer));
@@ -67,7 +67,7 @@ static void a_new_owner_ends_the_old_ones_claim(void **state) {
     const struct address address = at("172.18.0.5");
     const struct address_owner docker = {.workload = &db, .certain = true}, socket = {.workload = &web, .pid = 8};
     alive = true;
-    assert_int_equal(addresses_new(&addresses, runs), 0);
+    assert_int_equal(addresses_new(&addresses, 16384, runs), 0);
     addresses_own(&addresses, &address, &docker, SECOND);
     addresses_own(&addresses, &address, &socket, 2 * SECOND);
     assert_true(addresses_find(&addresses, &address, 3 * SECOND, &answer));
@@ -90,7 +90,7 @@ static void a_name_lives_as_long_as_it_is_asked_for(void **state) {
     struct addresses addresses;
     struct address_answer answer;
     const struct address address = at("93.184.216.34");
-    assert_int_equal(addresses_new(&addresses, runs), 0);
+    assert_int_equal(addresses_new(&addresses, 16384, runs), 0);
     addresses_name(&addresses, &address, "example.com.", 12, 60, SECOND);
     assert_true(addresses_find(&addresses, &address, 30 * SECOND, &answer));
     assert_string_equal(answer.host, "example.com");
@@ -113,7 +113,7 @@ static void a_name_lives_as_long_as_it_is_asked_for(void **state) {
 static void many_names_are_bounded(void **state) {
     (void)state;
     struct addresses addresses;
-    assert_int_equal(addresses_new(&addresses, runs), 0);
+    assert_int_equal(addresses_new(&addresses, 16384, runs), 0);
     for (uint32_t i = 0; i < 200000; i++) {
         const uint32_t bytes = htonl(i);
         const struct address address = address_of((const uint8_t *)&bytes, 4);
