@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "connection_harness.h"
 
+#include <poll.h>
+#include <signal.h>
 #include <pthread.h>
 #include <stdatomic.h>
 
@@ -40,7 +42,10 @@ static void wait_long(void *context, unsigned ring, uint64_t timeout_ns) {
     struct timespec time = {.tv_sec = 3600};
     (void)ring, (void)timeout_ns;
     rings->waits++;
-    nanosleep(&time, NULL);
+    sigset_t others;
+    sigfillset(&others);
+    sigdelset(&others, SIGUSR1);
+    ppoll(NULL, 0, &time, &others);
 }
 
 static void sessions(void *context, worker_session callback, void *callback_context) {
