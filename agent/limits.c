@@ -10,7 +10,7 @@ static const uint64_t MIB = 1 << 20;
 static const uint64_t PROGRAM = 24 << 20;     /* text, libraries, stacks, what a window is rendered in */
 static const uint64_t KERNEL_MAPS = 24 << 20; /* every map but the rings and what hangs on sockets */
 static const uint64_t CONNECTION_BYTES = 704, HELD_BYTES = 320; /* itself, and what waits on it on average */
-static const uint64_t EDGE_BYTES = 8192, NAME_BYTES = 2560;
+static const uint64_t EDGE_BYTES = 10240, NAME_BYTES = 2560;
 static const uint64_t LEAST_QUEUE = 256 << 10, MOST_QUEUE = 16 << 20; /* the most is what a sink has by itself */
 
 /* Hundredths of what is left after the fixed parts. */
