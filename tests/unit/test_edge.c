@@ -214,8 +214,36 @@ static void test_instances_are_listed_once_and_then_counted(void **state) {
     edges_done(&merged);
 }
 
+static void test_the_window_before_is_shown_and_kept(void **state) {
+    (void)state;
+    struct edges edges, merged;
+    edges_init(&edges, 10);
+    edges_init(&merged, 10);
+    plan(&edges, 0);
+    struct edge *edge = edge_to(&edges, 2);
+    edge->open_connections = 3;
+    call(&edges, edge, 5);
+    plan(&edges, 1);
+    edge->open_connections = 1;
+    for (int round = 0; round < 2; round++) {
+        edges_merge(&merged, &edges, EDGES_FORMER);
+        assert_int_equal(only(&merged)->window.calls, 1);
+        assert_int_equal(only(&merged)->open_connections, 3);
+        edges_clear(&merged);
+    }
+    assert_true(edges.previous_open);
+    edges_merge(&merged, &edges, EDGES_ENDED);
+    assert_int_equal(only(&merged)->window.calls, 1);
+    edges_clear(&merged);
+    edges_merge(&merged, &edges, EDGES_FORMER);
+    assert_int_equal(merged.table.count, 0);
+    edges_done(&edges);
+    edges_done(&merged);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_window_before_is_shown_and_kept),
         cmocka_unit_test(test_a_call_is_in_the_window_in_which_it_ended),
         cmocka_unit_test(test_a_worker_that_is_ahead_of_the_plan_agrees_with_it),
         cmocka_unit_test(test_the_running_window_stays_when_it_is_looked_at),
