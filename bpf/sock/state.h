@@ -40,22 +40,26 @@ enum {
 
 /* TCP: everything. UDP: cookie, flags, lost, local port, owner, and `sent`, `received` as sums over all peers. */
 struct conn {
-    __u64 cookie, isn;
-    __u64 sent, received; /* stream offsets after the last operation */
-    __u64 turn_start, last_time, connect_time;
-    __u64 told_time, told_bytes; /* of the last record that said how far this end had come */
-    __u32 turn, operations, lost, lost_reported, unknown_operations;
+    /* What each operation touches, in two cache lines. */
+    __u8 flags, role, policy, turn_egress;
+    __u8 ring, batch, proof, pad;
     __u32 tgid;       /* of the owner that userspace was told */
     __u32 descriptor; /* + 1, by which that process holds the socket; 0: not known */
-    __u8 role, proof, policy, flags;
-    __u8 turn_egress, batch;
-    __u16 local_port; /* the kernel has cleared its own when it reports the close */
-    __u32 sessions;   /* UDP: peers of this socket so far */
-    __u8 ring, pad[3];
+    __u64 turn_start, last_time;
+    __u64 sent, received; /* stream offsets after the last operation */
+    __u32 turn, operations;
+    __u64 cookie;
+    __u32 lost, lost_reported;
+    __u64 told_time, told_bytes; /* of the last record that said how far this end had come */
     union {
         __u64 durations[TURNS_PER_RECORD]; /* TCP client whose peer is on this host */
         struct session_key session;        /* UDP: the last peer */
     };
+    __u64 isn, connect_time;
+    __u32 unknown_operations;
+    __u32 sessions;   /* UDP: peers of this socket so far */
+    __u16 local_port; /* the kernel has cleared its own when it reports the close */
+    __u16 pad2[3];
 };
 
 struct {

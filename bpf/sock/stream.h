@@ -195,13 +195,13 @@ static void note_blind(struct sock *sk, struct conn *conn, const struct reading 
 
 /* ---- durations of a client whose peer is here ---- */
 
-static void send_turns(struct conn *conn, __u64 now) {
+static __noinline int send_turns(struct conn *conn, __u64 now) {
     void *ring = ring_at(conn->ring);
     struct record_turns *turns = ring ? bpf_ringbuf_reserve(ring, sizeof(*turns), 0) : NULL;
     if (!turns) {
         count(COUNTER_RING_FULL_OTHER, 1);
         conn->batch = 0;
-        return;
+        return 0;
     }
     turns->kind = RECORD_TURNS;
     turns->count = conn->batch;
@@ -211,10 +211,11 @@ static void send_turns(struct conn *conn, __u64 now) {
     bpf_ringbuf_submit(turns, BPF_RB_NO_WAKEUP);
     wake_agent(conn->ring, ring);
     conn->batch = 0;
+    return 0;
 }
 
 /* A client's turn ended when it writes again, or closes: keep its duration. */
-static void keep_duration(struct conn *conn, __u64 now) {
+static __always_inline void keep_duration(struct conn *conn, __u64 now) {
     if (!conn->turn_start || conn->turn_egress)
         return;
     conn->durations[conn->batch & (TURNS_PER_RECORD - 1)] = conn->last_time - conn->turn_start;
@@ -633,6 +634,23 @@ static bool take_turn(struct conn *conn, bool egress, bool local, __u64 now) {
     return true;
 }
 
+/* The same for a client's end whose peer is here and tells everything but this end's times. */
+static __always_inline void time_turn(struct conn *conn, __u32 length, bool egress, __u64 now) {
+    if (conn->turn_egress != egress) {
+        if (egress) {
+            keep_duration(conn, now);
+            conn->turn_start = now;
+        }
+        conn->turn++;
+        conn->turn_egress = egress;
+    }
+    conn->last_time = now;
+    if (egress)
+        conn->sent += length;
+    else
+        conn->received += length;
+}
+
 /* Of a connection that no hook saw open. */
 static __noinline void name_older(struct sock *sk, struct conn *conn, struct tcp_sock *tcp) {
     if (!tcp) {
@@ -656,6 +674,10 @@ static __always_inline int stream_operation(struct sock *sk, struct tcp_sock *tc
     refresh_owner(sk, conn, now);
     if (conn->flags & FLAG_IGNORED)
         return 0;
+    if (conn->flags & FLAG_PEER_LOCAL) {
+        time_turn(conn, length, egress, now);
+        return 0; /* the other end tells the rest */
+    }
     struct reading at = {};
     if (tcp)
         read_stream(tcp, &at);

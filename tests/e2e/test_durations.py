@@ -61,9 +61,9 @@ def timed_server(tmp_path_factory):
 
 
 def test_quantiles_equal_those_of_the_servers_own_clock(agent, timed_server, tmp_path):
-    """Answers after 0.2, 1, 5 and 50 ms in shares of 70, 22, 7 and 1 %, so that no quantile asked for stands between two."""
+    """Answers after 0.2, 1, 5 and 50 ms in shares of 70, 22, 6 and 2 %, so that no quantile asked for stands between two."""
     port, log = free_port(), tmp_path / "log"
-    (tmp_path / "shares.lua").write_text(LUA % "{200, 70}, {1000, 22}, {5000, 7}, {50000, 1}")
+    (tmp_path / "shares.lua").write_text(LUA % "{200, 70}, {1000, 22}, {5000, 6}, {50000, 2}")
     server = subprocess.Popen([timed_server, str(port), log])
     wait_for_port(port)
     weft = agent()
