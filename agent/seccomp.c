@@ -161,7 +161,7 @@ static int add_arguments(scmp_filter_ctx filter, bool writes) {
     if (!result)
         result = add_equal(filter, "tgkill", 0, getpid()); /* abort */
     if (!result) {                                         /* reading limits, not setting them */
-        struct scmp_arg_cmp none = SCMP_A2_64(SCMP_CMP_EQ, 0);
+        struct scmp_arg_cmp none = SCMP_A2_64(SCMP_CMP_EQ, 0, 0);
         result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(prlimit64), 1, &none);
     }
     if (!result)

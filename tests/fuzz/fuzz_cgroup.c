@@ -18,7 +18,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (strnlen(name.runtime, sizeof(name.runtime)) == sizeof(name.runtime) ||
         strnlen(name.pod_uid, sizeof(name.pod_uid)) == sizeof(name.pod_uid) ||
         strnlen(name.service, sizeof(name.service)) == sizeof(name.service) ||
-        container_id == sizeof(name.container_id) || strspn(name.container_id, "0123456789abcdef") != container_id)
+        container_id == sizeof(name.container_id) || strspn(name.container_id, "0123456789abcdef-") != container_id)
         abort();
     free(path);
     return 0;

@@ -102,12 +102,11 @@ static void an_edge_takes_no_more_than_its_share(void **state) {
     enum { EDGES = 769 }; /* the tables have just doubled */
     struct limits limits = derived((struct limits_request){0});
     struct edges edges, merged;
-    struct window_clock clock = {.window = {0, 10}, .end = 10};
     size_t before = allocated();
     edges_init(&edges, EDGES);
     edges_init(&merged, EDGES);
     for (uint32_t sequence = 0; sequence < 2; sequence++) {
-        clock = (struct window_clock){{sequence * 10, 10}, sequence, sequence * 10, sequence * 10 + 10, 0, 0, false};
+        struct window_clock clock = {{sequence * 10, 10}, sequence, sequence * 10, sequence * 10 + 10, 0, 0, false};
         edges_plan(&edges, &clock);
         for (uint64_t i = 0; i < EDGES; i++) {
             struct edge like = {.client = {.id = 1}, .server = {.id = 2 + i}, .server_port = 80};

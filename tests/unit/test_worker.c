@@ -2,8 +2,8 @@
 #include "connection_harness.h"
 
 #include <poll.h>
-#include <signal.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 
 #include "topology/worker.h"
@@ -38,10 +38,10 @@ static size_t drain(void *context, unsigned index, worker_record callback, void 
 
 /* Until a signal comes: what is in a ring may stay there. */
 static void wait_long(void *context, unsigned ring, uint64_t timeout_ns) {
-    struct rings *rings = context;
+    struct rings *waited = context;
     struct timespec time = {.tv_sec = 3600};
     (void)ring, (void)timeout_ns;
-    rings->waits++;
+    waited->waits++;
     sigset_t others;
     sigfillset(&others);
     sigdelset(&others, SIGUSR1);
