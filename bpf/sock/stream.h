@@ -23,7 +23,7 @@ struct copy_limits {
 };
 static const struct copy_limits limits[] = {
     [POLICY_UNKNOWN] = {PAYLOAD_MASK, 2048, 2048, 2048, 16},
-    [POLICY_HEADS] = {2048, 1024, 256, 128, 64},
+    [POLICY_HEADS] = {PAYLOAD_MASK, 2048, 512, 512, 256},
     [POLICY_STREAM] = {CHUNKS * PAYLOAD_MASK, CHUNKS *PAYLOAD_MASK, CHUNKS *PAYLOAD_MASK, CHUNKS *PAYLOAD_MASK, 64},
     [POLICY_HANDSHAKE] = {2048, 2048, 64, 64, 2},
     [POLICY_OPAQUE] = {0, 0, 0, 0, 0},

@@ -188,7 +188,6 @@ def test_statuses_count_by_whose_fault_they_are(agent, server):
     assert errors(records, server) == {"client_error": 5, "server_error": 5, "timeout": 0, "no_response": 0}
 
 
-@pytest.mark.xfail(reason="of later answers of a turn 128 bytes are copied, and of 64 of them: too little for their framing")
 def test_a_hundred_requests_in_one_write_are_a_hundred_calls(agent, nginx):
     weft = agent()
     with socket.create_connection(("127.0.0.1", nginx.port)) as client:
