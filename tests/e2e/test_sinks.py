@@ -2,6 +2,7 @@
 """Files that rotate, fill their disk or are moved; a standard output that closes or is never read."""
 import json
 import os
+import pathlib
 import stat
 import subprocess
 import time
@@ -25,7 +26,7 @@ def sequences(records):
 
 def reports(weft, at):
     """What the agent says of its sink number `at`, newest last."""
-    lines = [line for line in open(weft.path) if line.endswith("\n")]
+    lines = pathlib.Path(weft.path).read_text().split("\n")[:-1]  # at once: the last line may be half written
     return [r["sinks"][at] for r in map(json.loads, lines) if r["record"] == "agent"]
 
 

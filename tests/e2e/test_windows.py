@@ -30,7 +30,7 @@ def test_a_silent_connection_older_than_the_agent_is_on_the_map(agent):
         process.kill()
         process.communicate()
     edges = records.edges(port=port)
-    first = min(r["window_start"] for r in records.all)
+    first = min(r["window_start"] for r in records.all if "window_start" in r)
     assert min(e["window_start"] for e in edges) <= first + 2_000_000_000
     assert {(e["protocol"], e["observed_at"], e["open_connections"], e["connects"]) for e in edges} == {("tcp", "both", 1, 0)}
     assert len({e["edge_id"] for e in edges}) == 1
@@ -46,7 +46,7 @@ def test_workers_add_up_and_no_window_is_written_twice(agent, nginx, rings):
     records = weft.stop()
     written = collections.Counter((e["window_start"], e["edge_id"]) for e in records.edges())
     assert set(written.values()) == {1}
-    assert all(r["window_start"] % 2_000_000_000 == 0 for r in records.all)
+    assert all(r["window_start"] % 2_000_000_000 == 0 for r in records.all if "window_start" in r)
     edges = [e for e in records.edges(port=nginx.port) if e["client"]["name"] == "ab"]
     assert len({e["window_start"] for e in edges}) > 1
     assert sum(e["calls"] for e in edges) == 20000
