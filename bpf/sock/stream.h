@@ -567,7 +567,7 @@ static __noinline int send_progress(struct conn *conn, __u64 now) {
 
 /*
  * The common case: one run of bytes that fits one record, on a descriptor that is known. No function of ours is called
- * on this way, since on some processors returns cost as much as all the rest. False: show_runs must do it.
+ * on this way, since calls are dear where returns are mitigated. False: show_runs must do it.
  */
 static __always_inline bool show_one_run(struct conn *conn, struct move *move) {
     __u32 slot = move->slot, size = move->wanted & PAYLOAD_MASK;
