@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Layouts of the packet side shared by kernel and userspace: flows, drops, troubles. Fixed-width members, naturally
+ * aligned, padding named and zero. Times are CLOCK_MONOTONIC nanoseconds.
+ *
+ * A flow is the packets of one connection in one direction, seen at one interface going one way. Counters are
+ * cumulative as long as the entry lives; userspace reads them and forms differences. Of each interface and way,
+ *
+ *   sum of its flows of depth 0 + flows deleted + overflow = the interface's total
+ *
+ * to the packet: entries are deleted by userspace alone, and what found the table full is in `overflow`.
+ */
+#ifndef WEFT_BPF_FLOW_H
+#define WEFT_BPF_FLOW_H
+
+#include "record.h"
+
+enum flow_way { FLOW_INGRESS, FLOW_EGRESS };
+enum flow_tunnel { TUNNEL_NONE, TUNNEL_VXLAN, TUNNEL_GENEVE, TUNNEL_GRE, TUNNEL_IPIP };
+
+/*
+ * The tuple as it stands in the packets at this interface. IPv4 in the first four bytes of an address, ports in host
+ * order. ICMP echo: the identifier stands in both ports; other ICMP: type << 8 | code in the source's port. ICMP errors
+ * are flows of their own; whom they speak of is told by a trouble. What has no ports (other protocols, later fragments
+ * whose first one is not known) has zeroes. Not IP: family 0, no addresses, the ethertype in source_port.
+ */
+struct flow_key {
+    __u8 source[16], destination[16];
+    __u16 source_port, destination_port;
+    __u32 netns, ifindex;
+    __u32 tunnel_id; /* VXLAN and Geneve: VNI; GRE: key */
+    __u16 vlan;      /* identifier of the outermost tag; 0: none */
+    __u8 family;     /* 4, 6, 0 */
+    __u8 protocol;   /* IPPROTO_... */
+    __u8 way;        /* enum flow_way */
+    __u8 tunnel;     /* enum flow_tunnel: this is the packet inside; the one outside has an entry of its own */
+    __u8 pad[2];
+};
+
+enum flow_end_state {
+    END_UNKNOWN,  /* not looked for yet */
+    END_SOCKET,   /* cookie is its socket's; owner, if its tgid is not 0 */
+    END_LISTENER, /* the connection's own socket is not there yet: owner is the listener's */
+    END_NONE,     /* looked for: no socket that this hop can see. Forwarded, or the other end is elsewhere */
+};
+
+struct flow_end {
+    struct record_owner owner;
+    __u64 cookie;
+    __u8 state;  /* enum flow_end_state */
+    __u8 looked; /* times */
+    __u8 pad[6];
+};
+
+enum flow_flag {
+    FLOW_SYN_SEEN = 1,       /* of this direction: its initial sequence number is known from its SYN */
+    FLOW_ISN_CLIENT = 2,     /* isn's upper half is known */
+    FLOW_ISN_SERVER = 4,     /* isn's lower half is known */
+    FLOW_FROM_CLIENT = 8,    /* this direction is the client's: it sent SYN without ACK */
+    FLOW_FROM_SERVER = 16,   /* it sent SYN with ACK */
+    FLOW_DONT_FRAGMENT = 32, /* packets bore DF (IPv6: always) */
+};
+
+struct flow {
+    __u64 packets;  /* skbs, as the interface counts */
+    __u64 segments; /* on the wire: what segmentation offload makes of them */
+    __u64 bytes;    /* as the interface counts: link-layer header included, once a packet */
+    __u64 first_time, last_time;
+    __u64 isn;                              /* client's initial sequence number << 32 | server's; see flags */
+    __u64 syn_time, syn_ack_time, ack_time; /* first SYN, SYN-ACK and the client's ACK of it, each in the flow of its
+                                               own direction at this hop; 0: not seen */
+    struct flow_end source_end, destination_end;
+    __u32 generation; /* rises when the tuple is used by another connection; see TROUBLE_REUSED */
+    __u32 flags;      /* enum flow_flag */
+    __u32 syn, fin, rst, fragments;
+    __u32 payload_packets; /* TCP: with data */
+    __u32 repeats;         /* TCP: data that this hop had seen before */
+    __u32 out_of_order;    /* TCP: data that fills a hole */
+    __u32 holes;           /* TCP: jumps ahead: lost before this hop, or overtaken */
+    __u32 zero_windows, ecn_ce, ecn_echo, congestion_window_reduced;
+    __u32 next_sequence, hole_start, hole_end;
+    __u32 largest; /* bytes of the largest segment on the wire, from the network header on */
+    __u16 mss;     /* of the SYN; 0: not seen */
+    __u8 ttl_min, ttl_max;
+    __u32 pad;
+    /* From the sender's socket, where it is at hand (its first hop), at most each 100 ms and with FIN and RST. */
+    __u64 socket_time; /* of this reading; 0: none */
+    __u32 srtt_us, min_rtt_us, cwnd, lost, total_retransmits, segments_out;
+};
+
+struct interface_key {
+    __u32 netns, ifindex;
+};
+struct interface_totals { /* [enum flow_way]; per CPU */
+    __u64 packets[2], bytes[2];
+    __u64 overflow_packets[2], overflow_bytes[2]; /* whose flow found the table full */
+    __u64 malformed[2];                           /* headers cut or wrong; counted in the flow that could be told */
+};
+
+/* ---- drops ---- */
+
+/* Same tuple, place and reason: one entry. A plain hash; what finds it full is counted. */
+struct drop_key {
+    __u8 source[16], destination[16];
+    __u16 source_port, destination_port;
+    __u32 netns, ifindex; /* of skb->dev when it was dropped; 0: none */
+    __u32 reason;         /* enum skb_drop_reason of the running kernel; 0: below 5.17 */
+    __u64 location;       /* instruction that freed it */
+    __u8 family, protocol;
+    __u8 hook; /* netfilter hook it was in, NF_INET_... + 1; 0: none, or not told */
+    __u8 pad[5];
+};
+struct drop_totals {
+    __u64 packets, segments, bytes, first_time, last_time;
+    __u64 cookie;   /* of the socket it was charged to; 0: none */
+    __u32 sequence; /* TCP, of the last one */
+    __u8 tcp_flags; /* of all, or-ed */
+    __u8 pad[3];
+};
+
+/* ---- troubles: single events, through a ring ---- */
+
+enum trouble_kind {
+    TROUBLE_REUSED = 1,     /* `flow` is what this tuple's entry held when another connection took it over */
+    TROUBLE_RETRANSMIT,     /* a socket sent again: sequence, segments */
+    TROUBLE_RESET_SENT,     /* by this host's TCP; cookie 0: no socket (nobody listens) */
+    TROUBLE_RESET_RECEIVED, /* by a socket */
+    TROUBLE_ICMP_ERROR,     /* seen at an interface: whom it speaks of is the tuple; `icmp_...` */
+    TROUBLE_LISTEN_FULL,    /* a listener's queue had no room */
+};
+
+struct trouble {
+    __u32 kind, reason; /* of a reset: enum sk_rst_reason of the running kernel; 0: not told */
+    __u64 time, cookie;
+    __u8 source[16], destination[16]; /* of the packet, or the one that the ICMP error quotes */
+    __u16 source_port, destination_port;
+    __u32 netns, ifindex; /* 0: not at an interface */
+    __u32 sequence, segments, pad;
+    __u64 isn; /* 0: not known */
+    __u8 family, protocol, way, state; /* state: of the socket, TCP_... */
+    __u8 icmp_type, icmp_code, pad2[2];
+    __u32 icmp_mtu;
+    __u8 icmp_sender[16];
+};
+
+struct trouble_reused {
+    struct trouble trouble;
+    struct flow_key key;
+    struct flow flow;
+};
+
+enum packet_counter {
+    COUNTER_FLOWS_FULL,        /* packets whose flow found the table full; also in their interface's overflow */
+    COUNTER_INTERFACES_FULL,   /* packets of interfaces beyond the table: in no total */
+    COUNTER_DROPS_FULL,        /* drops that found their table full */
+    COUNTER_DROPS_UNREADABLE,  /* drops of packets that are not IP, or cut */
+    COUNTER_TROUBLES_LOST,     /* that did not fit the ring */
+    COUNTER_REUSED_UNREPORTED, /* connections whose last counts could not be told apart from the next one's */
+    PACKET_COUNTER_KINDS,
+};
+
+#endif
