@@ -170,6 +170,27 @@ static void failures(struct writer *out, const struct edge_window *w) {
     writer_text(out, "}");
 }
 
+static void packets(struct writer *out, const struct edge_packets *packets) {
+    if (!packets)
+        return;
+    writer_key(out, "packets");
+    writer_text(out, "{");
+    writer_member_unsigned(out, "request", packets->request);
+    writer_member_unsigned(out, "response", packets->response);
+    writer_text(out, "}");
+    writer_member_unsigned(out, "retransmits", packets->retransmits);
+    writer_member_unsigned(out, "zero_windows", packets->zero_windows);
+    json_histogram(out, "rtt", &packets->rtt);
+    json_histogram(out, "connect_latency", &packets->connect_latency);
+    if (!packets->drops[0].reason)
+        return;
+    writer_key(out, "drops");
+    writer_text(out, "{");
+    for (int i = 0; i < DROP_LIMIT && packets->drops[i].reason; i++)
+        writer_member_unsigned(out, packets->drops[i].reason, packets->drops[i].packets);
+    writer_text(out, "}");
+}
+
 static void key(struct writer *out, const struct edge *edge) {
     static const char *const proofs[] = {"none", "connect", "accept", "listen", "first"};
     const char *transport = edge->transport == TRANSPORT_UDP ? "udp" : "tcp";
@@ -231,6 +252,7 @@ void json_edge(struct writer *out, struct agent_stamp *stamp, const struct windo
     writer_member_unsigned(out, "in_flight", edge->in_flight);
     addresses(out, w);
     failures(out, w);
+    packets(out, w->packets);
     endpoints(out, w);
     json_tail(out);
 }

@@ -25,7 +25,9 @@ struct one {
     const char *type;
     bool called; /* it has requests, so it is part of the service graph */
     uint64_t requests, failed, connects, connect_failures, request_bytes, response_bytes;
-    struct buckets server_seconds, client_seconds;
+    bool packets_seen;
+    uint64_t request_packets, response_packets, retransmits, dropped;
+    struct buckets server_seconds, client_seconds, rtt_seconds, connect_seconds;
 };
 
 struct series {
@@ -120,6 +122,19 @@ static void add_histogram(struct buckets *to, const struct histogram *from) {
     to->sum += from->sum / 1e9;
 }
 
+static void add_packets(struct one *to, const struct edge_packets *from) {
+    if (!from)
+        return;
+    to->packets_seen = true;
+    to->request_packets += from->request;
+    to->response_packets += from->response;
+    to->retransmits += from->retransmits;
+    for (int i = 0; i < DROP_LIMIT; i++)
+        to->dropped += from->drops[i].packets;
+    add_histogram(&to->rtt_seconds, &from->rtt);
+    add_histogram(&to->connect_seconds, &from->connect_latency);
+}
+
 void series_add(struct series *series, const struct edge *edge) {
     const struct edge_window *w = &edge->window;
     uint64_t connect_failures = 0;
@@ -135,6 +150,7 @@ void series_add(struct series *series, const struct edge *edge) {
     one->response_bytes += w->response_bytes;
     add_histogram(&one->server_seconds, &w->duration);
     add_histogram(&one->client_seconds, &w->client_duration);
+    add_packets(one, w->packets);
 }
 
 uint64_t series_refused(const struct series *series) {
@@ -223,17 +239,25 @@ static const struct one *at(const struct series *series, size_t i) {
 static const struct {
     const char *name, *help, *more;
     size_t offset;
-    bool calls; /* only where there were any */
+    enum { ALWAYS, CALLED, PACKETS } where; /* only where there were any calls, where packets are watched */
 } plain[] = {
     {"traces_service_graph_request_total", "Requests from client to server, failed connects included.", "",
-     offsetof(struct one, requests), true},
+     offsetof(struct one, requests), CALLED},
     {"traces_service_graph_request_failed_total",
      "Requests answered with the server's fault, not in time or not at all, and failed connects.", "",
-     offsetof(struct one, failed), true},
-    {"weft_edge_connects_total", "Connections from client to server.", "", offsetof(struct one, connects), false},
-    {"weft_edge_connect_failures_total", "Connects that failed.", "", offsetof(struct one, connect_failures), false},
-    {"weft_edge_request_bytes_total", "Bytes from client to server.", "", offsetof(struct one, request_bytes), false},
-    {"weft_edge_response_bytes_total", "Bytes from server to client.", "", offsetof(struct one, response_bytes), false},
+     offsetof(struct one, failed), CALLED},
+    {"weft_edge_connects_total", "Connections from client to server.", "", offsetof(struct one, connects), ALWAYS},
+    {"weft_edge_connect_failures_total", "Connects that failed.", "", offsetof(struct one, connect_failures), ALWAYS},
+    {"weft_edge_request_bytes_total", "Bytes from client to server.", "", offsetof(struct one, request_bytes), ALWAYS},
+    {"weft_edge_response_bytes_total", "Bytes from server to client.", "", offsetof(struct one, response_bytes),
+     ALWAYS},
+    {"weft_edge_request_packets_total", "Packets from client to server.", "", offsetof(struct one, request_packets),
+     PACKETS},
+    {"weft_edge_response_packets_total", "Packets from server to client.", "", offsetof(struct one, response_packets),
+     PACKETS},
+    {"weft_edge_retransmits_total", "TCP segments sent again, by either end.", "", offsetof(struct one, retransmits),
+     PACKETS},
+    {"weft_edge_dropped_packets_total", "Packets that the kernel dropped.", "", offsetof(struct one, dropped), PACKETS},
 };
 
 void series_write(const struct series *series, struct writer *out) {
@@ -247,12 +271,14 @@ void series_write(const struct series *series, struct writer *out) {
         {"traces_service_graph_request_client_seconds",
          "First byte of the request written by the client to last byte of the answer read.",
          offsetof(struct one, client_seconds)},
+        {"weft_edge_rtt_seconds", "Round trips, as the senders' TCP measured them.", offsetof(struct one, rtt_seconds)},
+        {"weft_edge_connect_seconds", "SYN to SYN-ACK, at the client's side.", offsetof(struct one, connect_seconds)},
     };
     const struct one *one;
     for (size_t k = 0; k < sizeof(plain) / sizeof(plain[0]); k++) {
         head(out, plain[k].name, "counter", plain[k].help);
         for (size_t i = 0; (one = at(series, i)); i++) {
-            if (plain[k].calls && !one->called)
+            if ((plain[k].where == CALLED && !one->called) || (plain[k].where == PACKETS && !one->packets_seen))
                 continue;
             writer_text(out, plain[k].name);
             labels(out, one, plain[k].more);

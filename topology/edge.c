@@ -14,6 +14,14 @@ void edges_init(struct edges *edges, size_t limit) {
 
 /* ---- one window of one edge ---- */
 
+static void packets_free(struct edge_packets *packets) {
+    if (packets) {
+        histogram_done(&packets->rtt);
+        histogram_done(&packets->connect_latency);
+    }
+    free(packets);
+}
+
 void edge_window_empty(struct edge_window *window) {
     histogram_done(&window->duration);
     histogram_done(&window->client_duration);
@@ -22,12 +30,14 @@ void edge_window_empty(struct edge_window *window) {
     free(window->endpoints);
     free(window->joins);
     address_set_done(&window->clients);
+    packets_free(window->packets);
     memset(window, 0, sizeof(*window));
 }
 
 static bool window_silent(const struct edge_window *w) {
     return !(w->calls || w->waiting || w->lost || w->connects || w->failures[0].count || w->request_bytes ||
-             w->response_bytes || w->request_datagrams || w->response_datagrams || w->client_duration.count);
+             w->response_bytes || w->request_datagrams || w->response_datagrams || w->client_duration.count ||
+             w->packets);
 }
 
 void edge_saw_instance(struct edge_instances *instances, uint64_t id) {
@@ -68,6 +78,35 @@ void edge_add_failure(struct edge_window *window, int error, uint32_t count) {
             return;
         }
     }
+}
+
+struct edge_packets *edge_packets(struct edge_window *window) {
+    if (!window->packets)
+        window->packets = calloc(1, sizeof(*window->packets));
+    return window->packets;
+}
+
+void edge_add_drop(struct edge_packets *packets, const char *reason, uint64_t count) {
+    struct edge_drop *drop = packets->drops, *last = drop + DROP_LIMIT - 1;
+    while (drop < last && drop->reason && strcmp(drop->reason, reason))
+        drop++;
+    if (!drop->reason || strcmp(drop->reason, reason))
+        drop->reason = drop == last ? "other" : reason;
+    drop->packets += count;
+}
+
+static void packets_merge(struct edge_window *into, const struct edge_packets *from) {
+    struct edge_packets *packets = from ? edge_packets(into) : NULL;
+    if (!packets)
+        return;
+    packets->request += from->request;
+    packets->response += from->response;
+    packets->retransmits += from->retransmits;
+    packets->zero_windows += from->zero_windows;
+    histogram_merge(&packets->rtt, &from->rtt);
+    histogram_merge(&packets->connect_latency, &from->connect_latency);
+    for (int i = 0; i < DROP_LIMIT && from->drops[i].reason; i++)
+        edge_add_drop(packets, from->drops[i].reason, from->drops[i].packets);
 }
 
 void edge_add_join(struct edge_window *window, const struct edge_join *join) {
@@ -154,6 +193,7 @@ static void window_merge(struct edge_window *into, const struct edge_window *fro
     address_set_merge(&into->clients, &from->clients);
     instances_merge(&into->client_instances, &from->client_instances);
     instances_merge(&into->server_instances, &from->server_instances);
+    packets_merge(into, from->packets);
 }
 
 /* ---- the table ---- */

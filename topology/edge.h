@@ -23,7 +23,7 @@
 #include "window.h"
 #include "workload.h"
 
-enum { ERROR_KINDS = 4, JOIN_LIMIT = 4, ENDPOINT_LIMIT = 20, ERRNO_LIMIT = 8, ENDPOINT_LENGTH = 96 };
+enum { ERROR_KINDS = 4, JOIN_LIMIT = 4, ENDPOINT_LIMIT = 20, ERRNO_LIMIT = 8, ENDPOINT_LENGTH = 96, DROP_LIMIT = 8 };
 
 struct endpoint {
     uint64_t hash;
@@ -52,6 +52,21 @@ struct edge_instances {
     uint32_t count;
 };
 
+/* Packets lost for one reason. Names live as long as the agent: equal ones may be different pointers. */
+struct edge_drop {
+    const char *reason;
+    uint64_t packets;
+};
+
+/* What the packet side knows of the edge's connections (topology/flows.h). In merged tables only. */
+struct edge_packets {
+    uint64_t request, response; /* sent by the client, by the server: as the first interface of each way counts them */
+    uint64_t retransmits, zero_windows;
+    struct histogram rtt;               /* ns: each reading of a sender's smoothed round trip, else the handshake's */
+    struct histogram connect_latency;   /* ns: from the client's first SYN to the SYN-ACK, both as its side saw them */
+    struct edge_drop drops[DROP_LIMIT]; /* the last one takes the rest, as `other` */
+};
+
 /* What one window holds. Counts only; every record is a delta. */
 struct edge_window {
     uint64_t calls, client_error, server_error, timeout, no_response, waiting, lost;
@@ -67,6 +82,7 @@ struct edge_window {
     struct address_set
         clients; /* addresses of clients that are not on this host, of connections active in the window */
     struct edge_instances client_instances, server_instances;
+    struct edge_packets *packets;         /* owned; NULL: none seen */
     uint32_t open_connections, in_flight; /* when it ended; set as the next one begins */
 };
 
@@ -144,6 +160,8 @@ bool edge_silent(const struct edge *edge); /* a merged edge that no record need 
 void edge_add_failure(struct edge_window *window, int error, uint32_t count);
 void edge_saw_instance(struct edge_instances *instances, uint64_t id); /* 0: none */
 uint32_t edge_instances_more(const struct edge_instances *instances);  /* beyond those listed */
+struct edge_packets *edge_packets(struct edge_window *window); /* made when first asked for; NULL without memory */
+void edge_add_drop(struct edge_packets *packets, const char *reason, uint64_t count); /* a reason is never empty */
 /* NULL if memory is refused. */
 struct endpoint *edge_endpoint(struct edge_window *window, const char *operation, const char *name);
 

@@ -155,6 +155,26 @@ static json_t *quantiles(const struct histogram *histogram) {
     return object;
 }
 
+/* What the packet side saw; nothing where it was not at work. */
+static void set_packets(json_t *object, const struct edge_sum *sum) {
+    if (!sum->has_packets)
+        return;
+    json_t *packets = json_object(), *drops = json_object();
+    set_integer(packets, "request", sum->request_packets);
+    set_integer(packets, "response", sum->response_packets);
+    json_object_set_new(object, "packets", packets);
+    set_integer(object, "retransmits", sum->retransmits);
+    set_integer(object, "zero_windows", sum->zero_windows);
+    set_integer(object, "dropped", sum->dropped);
+    for (int i = 0; i < DROP_LIMIT && sum->drops[i].reason[0]; i++)
+        set_integer(drops, sum->drops[i].reason, sum->drops[i].packets);
+    json_object_set_new(object, "drops", drops);
+    if (sum->rtt.count)
+        json_object_set_new(object, "rtt", quantiles(&sum->rtt));
+    if (sum->connect_latency.count)
+        json_object_set_new(object, "connect_latency", quantiles(&sum->connect_latency));
+}
+
 /* Rate, errors, durations and bytes: what edges, nodes and totals have in common. */
 static void set_red(json_t *object, const struct edge_sum *sum, double seconds) {
     uint64_t attempts = sum->calls + sum->failed;
@@ -188,6 +208,7 @@ static void set_red(json_t *object, const struct edge_sum *sum, double seconds) 
     set_integer(object, "waiting", sum->waiting);
     set_integer(object, "lost", sum->lost);
     set_integer(object, "late", sum->late);
+    set_packets(object, sum);
 }
 
 static void set_failures(json_t *object, const struct edge_sum *sum) {

@@ -2,6 +2,7 @@
 #include "packed.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,7 +31,10 @@ static size_t bound(const struct edge_window *window) {
     size_t buckets = window->duration.length + window->client_duration.length;
     for (unsigned i = 0; i < window->endpoint_count; i++)
         buckets += window->endpoints[i].duration.length;
-    return HEADER + 10 * (16 + 2 * ERRNO_LIMIT + 10 + buckets) +
+    if (window->packets)
+        buckets += window->packets->rtt.length + window->packets->connect_latency.length + 20 +
+                   DROP_LIMIT * (2 + DROP_LENGTH / 10);
+    return HEADER + 10 * (17 + 2 * ERRNO_LIMIT + 10 + buckets) +
            (size_t)window->endpoint_count * (sizeof(struct endpoint) + 80);
 }
 
@@ -59,6 +63,25 @@ static void put_histogram(struct packed *packed, const struct histogram *histogr
         put(packed, histogram->counts[i]);
 }
 
+static void put_packets(struct packed *packed, const struct edge_packets *packets) {
+    char reason[DROP_LENGTH];
+    put(packed, packets != NULL);
+    if (!packets)
+        return;
+    put(packed, packets->request);
+    put(packed, packets->response);
+    put(packed, packets->retransmits);
+    put(packed, packets->zero_windows);
+    put_histogram(packed, &packets->rtt);
+    put_histogram(packed, &packets->connect_latency);
+    for (int i = 0; i < DROP_LIMIT && packets->drops[i].reason; i++) {
+        snprintf(reason, sizeof(reason), "%s", packets->drops[i].reason);
+        put_text(packed, reason);
+        put(packed, packets->drops[i].packets);
+    }
+    put(packed, 0);
+}
+
 int packed_edge(struct packed *packed, const struct edge *edge) {
     const struct edge_window *window = &edge->window;
     if (reserve(packed, bound(window)))
@@ -78,6 +101,7 @@ int packed_edge(struct packed *packed, const struct edge *edge) {
     put(packed, 0);
     put_histogram(packed, &window->duration);
     put_histogram(packed, &window->client_duration);
+    put_packets(packed, window->packets);
     put(packed, window->endpoint_count);
     for (unsigned i = 0; i < window->endpoint_count; i++) {
         put_text(packed, window->endpoints[i].operation);
@@ -156,6 +180,43 @@ static void add_failure(struct edge_sum *sum, int error, uint32_t count) {
     }
 }
 
+static void add_drop(struct edge_sum *sum, const char *reason, uint64_t packets) {
+    struct drop_sum *drop = sum->drops, *last = drop + DROP_LIMIT - 1;
+    while (drop < last && drop->reason[0] && strcmp(drop->reason, reason))
+        drop++;
+    if (strcmp(drop->reason, reason))
+        snprintf(drop->reason, sizeof(drop->reason), "%s", drop == last ? "other" : reason);
+    drop->packets += packets;
+    sum->dropped += packets;
+}
+
+static void take_packets(struct packed_cursor *edge, struct edge_sum *sum) {
+    char reason[DROP_LENGTH];
+    if (!take(edge))
+        return;
+    sum->has_packets = true;
+    sum->request_packets += take(edge);
+    sum->response_packets += take(edge);
+    sum->retransmits += take(edge);
+    sum->zero_windows += take(edge);
+    take_histogram(edge, &sum->rtt);
+    take_histogram(edge, &sum->connect_latency);
+    for (take_text(edge, reason, sizeof(reason)); reason[0]; take_text(edge, reason, sizeof(reason)))
+        add_drop(sum, reason, take(edge));
+}
+
+static void merge_packets(struct edge_sum *into, const struct edge_sum *from) {
+    into->has_packets |= from->has_packets;
+    into->request_packets += from->request_packets;
+    into->response_packets += from->response_packets;
+    into->retransmits += from->retransmits;
+    into->zero_windows += from->zero_windows;
+    histogram_merge(&into->rtt, &from->rtt);
+    histogram_merge(&into->connect_latency, &from->connect_latency);
+    for (int i = 0; i < DROP_LIMIT && from->drops[i].reason[0]; i++)
+        add_drop(into, from->drops[i].reason, from->drops[i].packets);
+}
+
 /* NULL when memory is refused. */
 static struct endpoint_sum *find_endpoint(struct edge_sum *sum, const char *operation, const char *name) {
     for (size_t i = 0; i < sum->endpoint_count; i++)
@@ -215,6 +276,7 @@ void packed_merge(struct packed_cursor edge, struct edge_sum *sum, bool with_end
         add_failure(sum, (int)take(&edge), (uint32_t)count);
     take_histogram(&edge, &sum->duration);
     take_histogram(&edge, &sum->client_duration);
+    take_packets(&edge, sum);
     if (with_endpoints)
         merge_endpoints(&edge, sum);
 }
@@ -235,11 +297,14 @@ void edge_sum_add(struct edge_sum *into, const struct edge_sum *from) {
         add_failure(into, from->failures[i].error, from->failures[i].count);
     histogram_merge(&into->duration, &from->duration);
     histogram_merge(&into->client_duration, &from->client_duration);
+    merge_packets(into, from);
 }
 
 void edge_sum_done(struct edge_sum *sum) {
     histogram_done(&sum->duration);
     histogram_done(&sum->client_duration);
+    histogram_done(&sum->rtt);
+    histogram_done(&sum->connect_latency);
     for (size_t i = 0; i < sum->endpoint_count; i++)
         histogram_done(&sum->endpoints[i].duration);
     free(sum->endpoints);

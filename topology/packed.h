@@ -15,6 +15,8 @@
 
 #include "edge.h"
 
+enum { DROP_LENGTH = 48 };
+
 struct packed { /* a growing block; free(bytes) */
     uint8_t *bytes;
     size_t length, capacity;
@@ -22,6 +24,11 @@ struct packed { /* a growing block; free(bytes) */
 
 struct packed_cursor {
     const uint8_t *at, *end;
+};
+
+struct drop_sum {
+    char reason[DROP_LENGTH];
+    uint64_t packets;
 };
 
 /* An endpoint of a sum; the sum owns it. */
@@ -43,6 +50,10 @@ struct edge_sum {
     struct histogram duration, client_duration;
     struct endpoint_sum *endpoints;
     size_t endpoint_count, endpoint_capacity;
+    bool has_packets; /* the packet side was at work: what follows is known */
+    uint64_t request_packets, response_packets, retransmits, zero_windows, dropped;
+    struct histogram rtt, connect_latency;
+    struct drop_sum drops[DROP_LIMIT]; /* the last one takes the rest, as `other` */
 };
 
 int packed_edge(struct packed *packed, const struct edge *edge); /* -ENOMEM: nothing appended */

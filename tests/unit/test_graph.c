@@ -340,6 +340,10 @@ static void packing_loses_nothing(void **state) {
     struct packed packed = {0};
     struct edge_sum sum = {0};
     uint64_t random = 88172645463325252u, calls = 0, bytes = 0, errors = 0, failed = 0;
+    uint64_t retransmits = 0, dropped = 0;
+    char reasons[2 * DROP_LIMIT][80];
+    for (int i = 0; i < 2 * DROP_LIMIT; i++) /* the longer ones are cut */
+        snprintf(reasons[i], sizeof(reasons[i]), "%c%0*d", 'A' + i, 4 * i, 0);
     struct histogram expected = {0};
     for (int i = 0; i < 200; i++) {
         struct edge edge = {.id = 42, .open_connections = (uint32_t)i};
@@ -348,6 +352,13 @@ static void packing_loses_nothing(void **state) {
         bytes += edge.window.response_bytes = random >> 3;
         failed += edge.window.failures[0].count = random % 3;
         edge.window.failures[0].error = ECONNREFUSED;
+        if (i % 2) { /* more reasons than there is room for, in another order each time */
+            struct edge_packets *packets = edge_packets(&edge.window);
+            retransmits += packets->retransmits = random >> 8;
+            histogram_add(&packets->rtt, 1000 + (random >> 30));
+            for (int j = 0; j < 2 * DROP_LIMIT; j++, dropped++)
+                edge_add_drop(packets, reasons[(random + j) % (2 * DROP_LIMIT)], 1);
+        }
         for (unsigned j = 0; j < random % 40; j++) {
             char name[32];
             snprintf(name, sizeof(name), "/%u", j);
@@ -369,6 +380,12 @@ static void packing_loses_nothing(void **state) {
     assert_int_equal(seen, 200);
     assert_true(sum.calls == calls && sum.response_bytes == bytes && sum.failed == failed);
     assert_int_equal(sum.open_connections, 199);
+    assert_true(sum.has_packets && sum.retransmits == retransmits && sum.dropped == dropped);
+    assert_int_equal(sum.rtt.count, 100);
+    uint64_t by_reason = 0;
+    for (int i = 0; i < DROP_LIMIT; i++)
+        by_reason += sum.drops[i].packets;
+    assert_true(by_reason == dropped && !strcmp(sum.drops[DROP_LIMIT - 1].reason, "other"));
     uint64_t endpoint_errors = 0, endpoint_values = 0;
     for (size_t i = 0; i < sum.endpoint_count; i++) {
         endpoint_errors += sum.endpoints[i].errors;

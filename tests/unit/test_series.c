@@ -80,6 +80,32 @@ static void buckets_are_exact(void **state) {
         }
 }
 
+/* Series of packets are there once packets were seen, and not before. */
+static void packets_are_shown_where_they_are_watched(void **state) {
+    (void)state;
+    struct series *series;
+    struct edge edge = edge_of("web", "api", PROTOCOL_HTTP);
+    assert_int_equal(series_new(10, &series), 0);
+    series_add(series, &edge);
+    char *text = text_of(series);
+    assert_null(strstr(text, "\nweft_edge_retransmits_total{"));
+    free(text);
+    struct edge_packets *packets = edge_packets(&edge.window);
+    packets->request = 5;
+    packets->retransmits = 2;
+    edge_add_drop(packets, "NETFILTER_DROP", 3);
+    edge_add_drop(packets, "NO_SOCKET", 4);
+    histogram_add(&packets->rtt, 20000);
+    series_add(series, &edge);
+    series_add(series, &edge);
+    assert_int_equal(value(series, "\nweft_edge_request_packets_total" SIDES), 10);
+    assert_int_equal(value(series, "\nweft_edge_retransmits_total" SIDES), 4);
+    assert_int_equal(value(series, "\nweft_edge_dropped_packets_total" SIDES), 14);
+    assert_int_equal(value(series, "\nweft_edge_rtt_seconds_count" SIDES), 2);
+    edge_window_empty(&edge.window);
+    series_free(series);
+}
+
 static void labels_are_escaped(void **state) {
     (void)state;
     struct series *series;
@@ -115,6 +141,7 @@ int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(windows_add_up),
         cmocka_unit_test(buckets_are_exact),
+        cmocka_unit_test(packets_are_shown_where_they_are_watched),
         cmocka_unit_test(labels_are_escaped),
         cmocka_unit_test(beyond_the_limit_is_other),
     };
