@@ -99,23 +99,52 @@ struct interface_totals { /* [enum flow_way]; per CPU */
 
 /* ---- drops ---- */
 
+/* A netfilter hook: NF_INET_... + 1, so that nothing is 0. */
+enum drop_hook {
+    DROP_HOOK_NONE, /* or not told */
+    DROP_HOOK_PREROUTING,
+    DROP_HOOK_INPUT,
+    DROP_HOOK_FORWARD,
+    DROP_HOOK_OUTPUT,
+    DROP_HOOK_POSTROUTING,
+    DROP_HOOK_INGRESS, /* netdev's */
+    DROP_HOOK_EGRESS,
+    DROP_HOOK_BRIDGE = 16, /* added to one of the above: the bridge family's hook of that name */
+};
+
 /* Same tuple, place and reason: one entry. A plain hash; what finds it full is counted. */
 struct drop_key {
     __u8 source[16], destination[16];
     __u16 source_port, destination_port;
-    __u32 netns, ifindex; /* of skb->dev when it was dropped; 0: none */
+    __u32 netns, ifindex; /* the device it was at; on its way up to a socket that it came in by, before it has one that
+                             it was routed to; 0: none */
     __u32 reason;         /* enum skb_drop_reason of the running kernel; 0: below 5.17 */
     __u64 location;       /* instruction that freed it */
     __u8 family, protocol;
-    __u8 hook; /* netfilter hook it was in, NF_INET_... + 1; 0: none, or not told */
+    __u8 hook; /* enum drop_hook: the netfilter hook it was in */
     __u8 pad[5];
 };
 struct drop_totals {
-    __u64 packets, segments, bytes, first_time, last_time;
+    __u64 packets, segments;
+    __u64 bytes; /* from the network header on, as netfilter counts them */
+    __u64 first_time, last_time;
     __u64 cookie;   /* of the socket it was charged to; 0: none */
     __u32 sequence; /* TCP, of the last one */
     __u8 tcp_flags; /* of all, or-ed */
     __u8 pad[3];
+};
+
+/* What userspace tells the program that sees drops, before it is loaded; agent/reasons.h fills it in. */
+#define HOOK_PLACES 64
+struct drop_settings {
+    __u64 silent[4];                      /* by number: reasons that are part of healthy traffic, below 256 */
+    __u32 netfilter_reason;               /* of a packet that netfilter dropped; 0: this kernel has no such reason */
+    __u32 has_socket;                     /* the tracepoint tells who was to receive */
+    __u64 netfilter_start, netfilter_end; /* of the function that calls a hook's functions and frees what they drop */
+    struct hook_place {
+        __u64 start, end;  /* of a function that calls a hook */
+        __u64 hook;        /* enum drop_hook */
+    } places[HOOK_PLACES]; /* those that are not used are zero */
 };
 
 /* ---- troubles: single events, through a ring ---- */
@@ -136,7 +165,7 @@ struct trouble {
     __u16 source_port, destination_port;
     __u32 netns, ifindex; /* 0: not at an interface */
     __u32 sequence, segments, pad;
-    __u64 isn; /* 0: not known */
+    __u64 isn;                         /* 0: not known */
     __u8 family, protocol, way, state; /* state: of the socket, TCP_... */
     __u8 icmp_type, icmp_code, pad2[2];
     __u32 icmp_mtu;
@@ -149,12 +178,30 @@ struct trouble_reused {
     struct flow flow;
 };
 
+/* ---- sockets, as the iterator over them writes one after the other ---- */
+
+struct socket_seen {
+    __u64 cookie;
+    struct record_owner owner;
+    __u8 local_address[16], remote_address[16];
+    __u16 local_port, remote_port;
+    __u8 family, protocol, state; /* 4 or 6, IPPROTO_..., TCP_... */
+    __u8 pad;
+    __u32 receive_queue, receive_queue_limit; /* as struct socket_view of topology/flows.h has them */
+    __u32 send_queue, drops;
+    __u32 retransmits, retransmits_now, backoff;
+    __u32 srtt_us, min_rtt_us, cwnd, lost;
+    __u32 segments_out, segments_in;
+    __u32 pad2;
+};
+
 enum packet_counter {
     COUNTER_FLOWS_FULL,        /* packets whose flow found the table full; also in their interface's overflow */
     COUNTER_INTERFACES_FULL,   /* packets of interfaces beyond the table: in no total */
     COUNTER_DROPS_FULL,        /* drops that found their table full */
     COUNTER_DROPS_UNREADABLE,  /* drops of packets that are not IP, or cut */
-    COUNTER_TROUBLES_LOST,     /* that did not fit the ring */
+    COUNTER_DROPS_HOOK_UNTOLD, /* packets dropped by netfilter too fast for each one's hook to be found */
+    COUNTER_TROUBLES_LOST,     /* that did not fit the ring, or were too many of their kind in that second */
     COUNTER_REUSED_UNREPORTED, /* connections whose last counts could not be told apart from the next one's */
     PACKET_COUNTER_KINDS,
 };

@@ -36,6 +36,26 @@ struct hop_interface {
     bool shadowed; /* another program before weft's redirects: what passes here may not be seen */
 };
 
+/* What a drop comes down to, whatever the running kernel calls it. */
+enum drop_class {
+    DROP_OTHER,
+    DROP_NORMAL, /* no fault: part of how a protocol works, or the socket was closed */
+    DROP_NETFILTER,
+    DROP_NO_ROUTE,
+    DROP_NO_SOCKET, /* nobody listens */
+    DROP_LISTEN_FULL,
+    DROP_SOCKET_FULL, /* the receiver's buffer */
+    DROP_QUEUE_FULL,  /* of an interface or a CPU */
+    DROP_CHECKSUM,
+    DROP_RP_FILTER,
+    DROP_TOO_BIG,
+    DROP_TTL,
+    DROP_NEIGHBOUR, /* nobody answered for the next hop's address */
+    DROP_PROGRAM,   /* TC, XDP, a socket's or a cgroup's filter */
+    DROP_CLASSES
+};
+
+/* Each may be NULL: then it is not known. */
 struct flows_namer {
     void *context;
     /* false: not known any more. */
@@ -44,6 +64,16 @@ struct flows_namer {
     const char *(*drop_reason)(void *context, uint32_t reason);
     const char *(*place)(void *context, uint64_t location);
     const char *(*reset_reason)(void *context, uint32_t reason);
+    /* What it comes down to, and in plain words ("no route to the destination"); NULL: no words for it. */
+    enum drop_class (*drop_class)(void *context, uint32_t reason, uint64_t location);
+    const char *(*drop_text)(void *context, uint32_t reason, uint64_t location);
+    /* A hook's name as iptables has it ("FORWARD", "bridge FORWARD"); NULL: none. */
+    const char *(*hook)(void *context, uint8_t hook);
+    /*
+     * The chains that can have dropped a packet at that hook of that namespace: "filter INPUT", or "one of ..." if
+     * several can. NULL: not known.
+     */
+    const char *(*chains)(void *context, uint32_t netns, uint8_t family, uint8_t hook);
 };
 
 struct flows_options {
@@ -112,7 +142,8 @@ struct flow_view {
     uint64_t from_before_ns;             /* from the hop before to this one; 0: not known */
     struct edge_end source, destination; /* names; id 0: not known */
     const struct drop_view {
-        const char *reason, *place;
+        const char *reason, *place, *text, *chains; /* as struct flows_namer tells; NULL: not known */
+        enum drop_class class;
         uint8_t hook; /* as drop_key's */
         uint64_t packets, since;
     } * drops;
