@@ -52,13 +52,16 @@ struct flow_end {
     __u8 pad[6];
 };
 
+enum flow_leaving { FLOW_STAYS, FLOW_ASKED, FLOW_GONE }; /* GONE: nothing is added any more, to be deleted */
+
 enum flow_flag {
-    FLOW_SYN_SEEN = 1,       /* of this direction: its initial sequence number is known from its SYN */
-    FLOW_ISN_CLIENT = 2,     /* isn's upper half is known */
-    FLOW_ISN_SERVER = 4,     /* isn's lower half is known */
-    FLOW_FROM_CLIENT = 8,    /* this direction is the client's: it sent SYN without ACK */
-    FLOW_FROM_SERVER = 16,   /* it sent SYN with ACK */
-    FLOW_DONT_FRAGMENT = 32, /* packets bore DF (IPv6: always) */
+    FLOW_SYN_SEEN = 1,        /* of this direction: its initial sequence number is known from its SYN */
+    FLOW_ISN_CLIENT = 2,      /* isn's upper half is known */
+    FLOW_ISN_SERVER = 4,      /* isn's lower half is known */
+    FLOW_FROM_CLIENT = 8,     /* this direction is the client's: it sent SYN without ACK */
+    FLOW_FROM_SERVER = 16,    /* it sent SYN with ACK */
+    FLOW_DONT_FRAGMENT = 32,  /* packets bore DF (IPv6: always) */
+    FLOW_SEQUENCE_KNOWN = 64, /* next_sequence is one */
 };
 
 struct flow {
@@ -82,7 +85,7 @@ struct flow {
     __u32 largest; /* bytes of the largest segment on the wire, from the network header on */
     __u16 mss;     /* of the SYN; 0: not seen */
     __u8 ttl_min, ttl_max;
-    __u32 pad;
+    __u32 leaving; /* enum flow_leaving */
     /* From the sender's socket, where it is at hand (its first hop), at most each 100 ms and with FIN and RST. */
     __u64 socket_time; /* of this reading; 0: none */
     __u32 srtt_us, min_rtt_us, cwnd, lost, total_retransmits, segments_out;
@@ -95,6 +98,7 @@ struct interface_totals { /* [enum flow_way]; per CPU */
     __u64 packets[2], bytes[2];
     __u64 overflow_packets[2], overflow_bytes[2]; /* whose flow found the table full */
     __u64 malformed[2];                           /* headers cut or wrong; counted in the flow that could be told */
+    __u32 link_type, pad;                         /* ARPHRD_... + 1, as this CPU found it; 0: not yet */
 };
 
 /* ---- drops ---- */
@@ -149,6 +153,8 @@ struct drop_settings {
 
 /* ---- troubles: single events, through a ring ---- */
 
+#define TROUBLES_BYTES (1 << 20)
+
 enum trouble_kind {
     TROUBLE_REUSED = 1,     /* `flow` is what this tuple's entry held when another connection took it over */
     TROUBLE_RETRANSMIT,     /* a socket sent again: sequence, segments */
@@ -170,6 +176,7 @@ struct trouble {
     __u8 icmp_type, icmp_code, pad2[2];
     __u32 icmp_mtu;
     __u8 icmp_sender[16];
+    __u32 pad3;
 };
 
 struct trouble_reused {

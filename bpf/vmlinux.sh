@@ -31,5 +31,5 @@ fi
 
 mkdir -p "$here/vmlinux/$1"
 bpftool btf dump file "$btf" format c >"$work/all.h"
-python3 "$here/trim.py" "$here"/sock/*.c "$here"/sock/*.h "$here/record.h" <"$work/all.h" >"$work/vmlinux.h"
+python3 "$here/trim.py" "$here"/sock/*.[ch] "$here"/tc/*.[ch] "$here"/*.h <"$work/all.h" >"$work/vmlinux.h"
 mv "$work/vmlinux.h" "$here/vmlinux/$1/vmlinux.h"

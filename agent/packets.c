@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "packets.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "entries.h"
+#include "ring.h"
+#include "tc.skel.h"
+#include "topology/table.h"
+
+#define SECOND 1000000000ULL
+
+enum {
+    FLOWS_MAX = 65536,
+    IDLE_S = 60,
+    CLOSED_SHARE = 12,  /* a flow that has seen its end waits this fraction of the time */
+    CROWDED_SHARE = 12, /* the same for all, when the table is more than three quarters full */
+};
+
+/* What userspace knows of an interface: the kernel's totals, and the sums of its flows. */
+struct place {
+    struct interface_key key;
+    struct interface_totals totals; /* of all CPUs */
+    struct packets_balance balance[2];
+    bool forgotten;
+};
+
+struct packets {
+    struct tc_bpf *skeleton;
+    struct packets_options options;
+    struct entries *flows, *interfaces, *drops;
+    struct ring *troubles;
+    int cpus;
+    size_t totals_stride; /* bytes from one CPU's totals to the next's */
+
+    pthread_mutex_t lock; /* places */
+    struct table places;
+    size_t flow_count;
+    uint64_t swept; /* time */
+
+    const struct packets_sink *sink; /* during a round */
+    uint64_t now;
+    size_t round_flows;
+};
+
+static const char *const counter_names[PACKET_COUNTER_KINDS] = {
+    "flows_full", "interfaces_full", "drops_full", "drops_unreadable", "troubles_lost", "reused_unreported",
+};
+
+const char *packets_counter_name(enum packet_counter counter) {
+    return counter_names[counter];
+}
+
+/* ---- life ---- */
+
+static int load(struct packets *packets) {
+    packets->skeleton = tc_bpf__open();
+    if (!packets->skeleton)
+        return -errno;
+    packets->skeleton->rodata->only_netns = packets->options.only_netns;
+    bpf_map__set_max_entries(packets->skeleton->maps.flows, packets->options.flows_max);
+    return tc_bpf__load(packets->skeleton);
+}
+
+static int open_maps(struct packets *packets) {
+    packets->cpus = libbpf_num_possible_cpus();
+    if (packets->cpus < 0)
+        return packets->cpus;
+    packets->totals_stride = (sizeof(struct interface_totals) + 7) / 8 * 8;
+    int fd = dup(bpf_map__fd(packets->skeleton->maps.troubles));
+    int result = fd < 0 ? -errno : ring_new(fd, TROUBLES_BYTES, NULL, &packets->troubles);
+    if (!result)
+        result = entries_new(bpf_map__fd(packets->skeleton->maps.flows), sizeof(struct flow_key), sizeof(struct flow),
+                             &packets->flows);
+    if (!result)
+        result = entries_new(bpf_map__fd(packets->skeleton->maps.interfaces), sizeof(struct interface_key),
+                             packets->totals_stride * packets->cpus, &packets->interfaces);
+    if (!result)
+        result = entries_new(bpf_map__fd(packets->skeleton->maps.drops), sizeof(struct drop_key),
+                             sizeof(struct drop_totals), &packets->drops);
+    return result;
+}
+
+int packets_new(const struct packets_options *options, struct packets **ret_packets, char *error, size_t error_size) {
+    struct packets *packets = calloc(1, sizeof(*packets));
+    if (!packets) {
+        snprintf(error, error_size, "out of memory");
+        return -ENOMEM;
+    }
+    packets->options = *options;
+    if (!packets->options.flows_max)
+        packets->options.flows_max = FLOWS_MAX;
+    if (!packets->options.idle_ns)
+        packets->options.idle_ns = IDLE_S * SECOND;
+    pthread_mutex_init(&packets->lock, NULL);
+    int result = load(packets);
+    if (!result)
+        result = open_maps(packets);
+    if (result) {
+        snprintf(error, error_size, "loading the packet programs: %s", strerror(-result));
+        packets_free(packets);
+        return result;
+    }
+    *ret_packets = packets;
+    return 0;
+}
+
+void packets_free(struct packets *packets) {
+    if (!packets)
+        return;
+    for (size_t i = 0; i < packets->places.capacity; i++)
+        free(packets->places.slots[i].value);
+    table_done(&packets->places);
+    entries_free(packets->flows);
+    entries_free(packets->interfaces);
+    entries_free(packets->drops);
+    ring_free(packets->troubles);
+    tc_bpf__destroy(packets->skeleton);
+    pthread_mutex_destroy(&packets->lock);
+    free(packets);
+}
+
+int packets_program(const struct packets *packets, enum flow_way way) {
+    return bpf_program__fd(way == FLOW_INGRESS ? packets->skeleton->progs.packet_ingress
+                                               : packets->skeleton->progs.packet_egress);
+}
+
+/* ---- places ---- */
+
+static struct place *place_of(struct packets *packets, const struct interface_key *key) {
+    uint64_t id = (uint64_t)key->netns << 32 | key->ifindex;
+    struct place *place = table_get(&packets->places, id);
+    if (place || !id)
+        return place;
+    place = calloc(1, sizeof(*place));
+    if (!place)
+        return NULL;
+    place->key = *key;
+    if (table_put(&packets->places, id, place) < 0) {
+        free(place);
+        return NULL;
+    }
+    return place;
+}
+
+int packets_set_link(struct packets *packets, const struct interface_key *interface, int link_netnsid) {
+    __s32 id = link_netnsid;
+    void *nothing = calloc(packets->cpus, packets->totals_stride);
+    if (!nothing)
+        return -ENOMEM;
+    pthread_mutex_lock(&packets->lock);
+    struct place *place = place_of(packets, interface);
+    if (place)
+        place->forgotten = false;
+    pthread_mutex_unlock(&packets->lock);
+    int result = bpf_map_update_elem(bpf_map__fd(packets->skeleton->maps.interfaces), interface, nothing, BPF_NOEXIST);
+    if (result && errno == EEXIST)
+        result = 0;
+    if (!result)
+        result = bpf_map_update_elem(bpf_map__fd(packets->skeleton->maps.link_netns), interface, &id, BPF_ANY);
+    free(nothing);
+    return result ? -errno : 0;
+}
+
+void packets_forget(struct packets *packets, const struct interface_key *interface) {
+    pthread_mutex_lock(&packets->lock);
+    struct place *place = place_of(packets, interface);
+    if (place)
+        place->forgotten = true;
+    pthread_mutex_unlock(&packets->lock);
+    bpf_map_delete_elem(bpf_map__fd(packets->skeleton->maps.link_netns), interface);
+}
+
+static bool has_flows(const struct place *place) {
+    return place->balance[FLOW_INGRESS].living.packets || place->balance[FLOW_EGRESS].living.packets;
+}
+
+/* Interfaces that are gone, whose last totals and flows have been shown. */
+static void drop_forgotten(struct packets *packets) {
+    for (size_t i = 0; i < packets->places.capacity; i++) {
+        struct place *place = packets->places.slots[i].value;
+        if (!place || !place->forgotten || has_flows(place))
+            continue;
+        bpf_map_delete_elem(bpf_map__fd(packets->skeleton->maps.interfaces), &place->key);
+        table_remove(&packets->places, packets->places.slots[i].key);
+        free(place);
+        i--; /* another may have moved here */
+    }
+}
+
+/* ---- a round ---- */
+
+static void show_interface(void *context, const void *key, const void *value) {
+    struct packets *packets = context;
+    struct interface_totals sum = {0};
+    for (int cpu = 0; cpu < packets->cpus; cpu++) {
+        const struct interface_totals *one = (const void *)((const uint8_t *)value + cpu * packets->totals_stride);
+        for (int way = 0; way < 2; way++) {
+            sum.packets[way] += one->packets[way];
+            sum.bytes[way] += one->bytes[way];
+            sum.overflow_packets[way] += one->overflow_packets[way];
+            sum.overflow_bytes[way] += one->overflow_bytes[way];
+            sum.malformed[way] += one->malformed[way];
+        }
+        if (one->link_type)
+            sum.link_type = one->link_type;
+    }
+    struct place *place = place_of(packets, key);
+    if (place)
+        for (int way = 0; way < 2; way++) {
+            place->balance[way].total = (struct packets_sum){sum.packets[way], sum.bytes[way]};
+            place->balance[way].overflow = (struct packets_sum){sum.overflow_packets[way], sum.overflow_bytes[way]};
+        }
+    packets->sink->interface(packets->sink->context, key, &sum);
+}
+
+static void add(struct packets_sum *sum, const struct flow *flow) {
+    sum->packets += flow->packets;
+    sum->bytes += flow->bytes;
+}
+
+static void show_flow(void *context, const void *key, const void *value) {
+    struct packets *packets = context;
+    const struct flow_key *flow_key = key;
+    const struct flow *flow = value;
+    bool gone = flow->leaving == FLOW_GONE;
+    const struct interface_key interface = {.netns = flow_key->netns, .ifindex = flow_key->ifindex};
+    struct place *place = flow_key->tunnel ? NULL : place_of(packets, &interface);
+    if (place) {
+        struct packets_balance *balance = &place->balance[flow_key->way & 1];
+        add(gone ? &balance->deleted : &balance->living, flow);
+    }
+    packets->round_flows++;
+    packets->sink->flow(packets->sink->context, flow_key, flow, gone);
+    if (gone)
+        bpf_map_delete_elem(bpf_map__fd(packets->skeleton->maps.flows), flow_key);
+}
+
+/* A packet dropped between the reading and the deletion of an entry that was silent for long goes with it. */
+static void show_drop(void *context, const void *key, const void *value) {
+    struct packets *packets = context;
+    const struct drop_totals *totals = value;
+    packets->sink->drop(packets->sink->context, key, totals);
+    if (totals->last_time + packets->options.idle_ns < packets->now)
+        bpf_map_delete_elem(bpf_map__fd(packets->skeleton->maps.drops), key);
+}
+
+static void show_trouble(void *context, const void *record, size_t size) {
+    struct packets *packets = context;
+    if (size >= sizeof(struct trouble))
+        packets->sink->trouble(packets->sink->context, record, size);
+}
+
+/*
+ * At most once a second: between two sweeps every program that ran during the first must have ended (bpf/tc/flow.h).
+ */
+static int sweep(struct packets *packets) {
+    if (packets->now < packets->swept + SECOND)
+        return 0;
+    bool crowded = packets->flow_count > packets->options.flows_max / 4 * 3;
+    uint64_t idle = packets->options.idle_ns;
+    packets->swept = packets->now;
+    packets->skeleton->bss->sweep_now = packets->now;
+    packets->skeleton->bss->idle_ns = crowded ? idle / CROWDED_SHARE : idle;
+    packets->skeleton->bss->closed_idle_ns = crowded ? 0 : idle / CLOSED_SHARE;
+    LIBBPF_OPTS(bpf_test_run_opts, run);
+    return bpf_prog_test_run_opts(bpf_program__fd(packets->skeleton->progs.sweep), &run) ? -errno : 0;
+}
+
+static void begin_sums(struct packets *packets) {
+    for (size_t i = 0; i < packets->places.capacity; i++) {
+        struct place *place = packets->places.slots[i].value;
+        for (int way = 0; place && way < 2; way++)
+            place->balance[way].living = (struct packets_sum){0};
+    }
+}
+
+int packets_show(struct packets *packets, const struct packets_sink *sink, uint64_t now) {
+    packets->sink = sink;
+    packets->now = now;
+    packets->round_flows = 0;
+    ring_drain(packets->troubles, show_trouble, packets);
+    int result = sweep(packets);
+    pthread_mutex_lock(&packets->lock);
+    begin_sums(packets);
+    int flows = entries_each(packets->flows, show_flow, packets);
+    int interfaces = entries_each(packets->interfaces, show_interface, packets);
+    int drops = entries_each(packets->drops, show_drop, packets);
+    packets->flow_count = packets->round_flows;
+    if (!flows)
+        drop_forgotten(packets);
+    pthread_mutex_unlock(&packets->lock);
+    return result ? result : flows ? flows : interfaces ? interfaces : drops;
+}
+
+/* ---- what is there ---- */
+
+void packets_balance(struct packets *packets,
+                     void (*visit)(void *context, const struct interface_key *interface, enum flow_way way,
+                                   const struct packets_balance *balance),
+                     void *context) {
+    pthread_mutex_lock(&packets->lock);
+    for (size_t i = 0; i < packets->places.capacity; i++) {
+        const struct place *place = packets->places.slots[i].value;
+        for (int way = 0; place && way < 2; way++)
+            visit(context, &place->key, way, &place->balance[way]);
+    }
+    pthread_mutex_unlock(&packets->lock);
+}
+
+size_t packets_flow_count(const struct packets *packets) {
+    return packets->flow_count;
+}
+
+void packets_counters(const struct packets *packets, uint64_t ret_counters[PACKET_COUNTER_KINDS]) {
+    uint64_t *values = calloc(packets->cpus, sizeof(*values));
+    for (uint32_t key = 0; key < PACKET_COUNTER_KINDS; key++) {
+        ret_counters[key] = 0;
+        if (!values || bpf_map_lookup_elem(bpf_map__fd(packets->skeleton->maps.packet_counters), &key, values))
+            continue;
+        for (int cpu = 0; cpu < packets->cpus; cpu++)
+            ret_counters[key] += values[cpu];
+    }
+    free(values);
+}
