@@ -11,6 +11,7 @@
 #include <pthread.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
@@ -18,11 +19,29 @@
 #include <time.h>
 #include <unistd.h>
 
+enum { CONFINED_MAX = 4 };
+
+static pthread_mutex_t confined_lock = PTHREAD_MUTEX_INITIALIZER;
+static pid_t confined[CONFINED_MAX];
+static unsigned confined_count;
+
+static bool is_confined(pid_t thread) {
+    bool found = false;
+    pthread_mutex_lock(&confined_lock);
+    for (unsigned i = 0; i < confined_count; i++)
+        found |= confined[i] == thread;
+    pthread_mutex_unlock(&confined_lock);
+    return found;
+}
+
+/* Other threads than this one and those that were confined. */
 static unsigned thread_count(void) {
     unsigned count = 0;
     DIR *folder = opendir("/proc/self/task");
-    for (struct dirent *entry; folder && (entry = readdir(folder));)
-        count += entry->d_name[0] != '.';
+    for (struct dirent *entry; folder && (entry = readdir(folder));) {
+        pid_t thread = (pid_t)strtol(entry->d_name, NULL, 10);
+        count += thread && thread != gettid() && !is_confined(thread);
+    }
     if (folder)
         closedir(folder);
     return count;
@@ -97,23 +116,15 @@ void privileges_text(char *ret_text, size_t size) {
 static unsigned threads_left(void) {
     const struct timespec moment = {.tv_nsec = 1000 * 1000};
     unsigned threads = thread_count();
-    for (int i = 0; threads > 1 && i < 100; i++) {
+    for (int i = 0; threads && i < 100; i++) {
         nanosleep(&moment, NULL);
         threads = thread_count();
     }
     return threads;
 }
 
-int privileges_drop(const struct privileges *privileges, char *error, size_t error_size) {
-    unsigned threads = threads_left();
-    if (threads != 1) {
-        snprintf(error, error_size, "capabilities cannot be dropped: %u threads run already", threads);
-        return -EBUSY;
-    }
-    bool wanted[CAP_LAST_CAP + 1] = {[CAP_SYS_PTRACE] = true, [CAP_DAC_READ_SEARCH] = true};
-    wanted[CAP_BPF] = maps_need_capability();
-    wanted[CAP_NET_BIND_SERVICE] = privileges->low_port;
-    wanted[CAP_DAC_OVERRIDE] = privileges->writes_any;
+/* For this thread alone: `wanted` as far as it is there, nothing else, and nothing more by what it executes. */
+static int keep_only(bool wanted[CAP_LAST_CAP + 1], char *error, size_t error_size) {
     capng_get_caps_process();
     for (unsigned i = 0; i <= CAP_LAST_CAP; i++)
         wanted[i] = wanted[i] && capng_have_capability(CAPNG_PERMITTED, i);
@@ -128,4 +139,31 @@ int privileges_drop(const struct privileges *privileges, char *error, size_t err
     if (result)
         snprintf(error, error_size, "capabilities cannot be dropped: %s", strerror(errno));
     return result ? -EPERM : 0;
+}
+
+int privileges_confine(const unsigned *capabilities, size_t count, char *error, size_t error_size) {
+    bool wanted[CAP_LAST_CAP + 1] = {false};
+    for (size_t i = 0; i < count; i++)
+        wanted[capabilities[i]] = true;
+    int result = keep_only(wanted, error, error_size);
+    if (result)
+        return result;
+    pthread_mutex_lock(&confined_lock);
+    if (confined_count < CONFINED_MAX)
+        confined[confined_count++] = gettid();
+    pthread_mutex_unlock(&confined_lock);
+    return 0;
+}
+
+int privileges_drop(const struct privileges *privileges, char *error, size_t error_size) {
+    unsigned threads = threads_left();
+    if (threads) {
+        snprintf(error, error_size, "capabilities cannot be dropped: %u other threads run already", threads);
+        return -EBUSY;
+    }
+    bool wanted[CAP_LAST_CAP + 1] = {[CAP_SYS_PTRACE] = true, [CAP_DAC_READ_SEARCH] = true};
+    wanted[CAP_BPF] = maps_need_capability();
+    wanted[CAP_NET_BIND_SERVICE] = privileges->low_port;
+    wanted[CAP_DAC_OVERRIDE] = privileges->writes_any;
+    return keep_only(wanted, error, error_size);
 }

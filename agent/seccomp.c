@@ -75,7 +75,6 @@ static const char *const fatal[] = {
     "open_tree",
     "pivot_root",
     "chroot",
-    "setns",
     "unshare",
     "reboot",
     "swapon",
@@ -106,6 +105,8 @@ static const int bpf_commands[] = {
     BPF_OBJ_GET_INFO_BY_FD,
     BPF_ITER_CREATE /* live_flush */,
 };
+/* For the thread that follows interfaces, which alone has the capabilities for them. */
+static const int attaching_commands[] = {BPF_LINK_CREATE, BPF_PROG_QUERY};
 static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK /* getaddrinfo asks for the interfaces */};
 static const unsigned long requests[] = {FIONBIO, FIONREAD, FIOCLEX, TCGETS, TIOCGWINSZ};
 static const int prctls[] = {PR_SET_NAME, PR_GET_NAME, 0x53564d41 /* PR_SET_VMA, which malloc uses */};
@@ -148,10 +149,27 @@ static int add_threads(scmp_filter_ctx filter) {
     return result ? result : seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(clone), 1, &thread);
 }
 
-static int add_arguments(scmp_filter_ctx filter, bool writes) {
+/* Into other network namespaces, where that was asked for; into any other kind, never. */
+static int add_namespaces(scmp_filter_ctx filter, bool enters) {
+    struct scmp_arg_cmp network = SCMP_A1_64(SCMP_CMP_EQ, CLONE_NEWNET);
+    struct scmp_arg_cmp less = SCMP_A1_64(SCMP_CMP_LT, CLONE_NEWNET), more = SCMP_A1_64(SCMP_CMP_GT, CLONE_NEWNET);
+    if (!enters)
+        return seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(setns), 0);
+    int result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(setns), 1, &network);
+    if (!result)
+        result = seccomp_rule_add_array(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(setns), 1, &less);
+    return result ? result : seccomp_rule_add_array(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(setns), 1, &more);
+}
+
+static int add_arguments(scmp_filter_ctx filter, const struct privileges *privileges) {
+    bool writes = privileges->writes_files;
     int result = add_threads(filter);
     for (size_t i = 0; i < COUNT(bpf_commands) && !result; i++)
         result = add_equal(filter, "bpf", 0, bpf_commands[i]);
+    for (size_t i = 0; i < COUNT(attaching_commands) && !result && privileges->attaches; i++)
+        result = add_equal(filter, "bpf", 0, attaching_commands[i]);
+    if (!result)
+        result = add_namespaces(filter, privileges->enters);
     for (size_t i = 0; i < COUNT(families) && !result; i++)
         result = add_equal(filter, "socket", 0, families[i]);
     for (size_t i = 0; i < COUNT(requests) && !result; i++)
@@ -208,7 +226,7 @@ int privileges_seal(const struct privileges *privileges, char *error, size_t err
     if (!result)
         result = add_sanitizers(filter);
     if (!result)
-        result = add_arguments(filter, privileges->writes_files);
+        result = add_arguments(filter, privileges);
     if (!result)
         result = seccomp_load(filter);
     if (filter)

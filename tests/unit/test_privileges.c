@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -168,6 +169,81 @@ static void a_thread_that_would_keep_everything_is_noticed(void **state) {
     assert_int_equal(in_child(with_a_thread), 0);
 }
 
+static uint64_t thread_effective(void) {
+    char path[64], line[256];
+    unsigned long long value = ~0ULL;
+    snprintf(path, sizeof(path), "/proc/self/task/%d/status", gettid());
+    FILE *file = fopen(path, "r");
+    while (file && fgets(line, sizeof(line), file))
+        if (sscanf(line, "CapEff: %llx", &value) == 1)
+            break;
+    if (file)
+        fclose(file);
+    return value;
+}
+
+static uint64_t kept_by_thread;
+static pthread_barrier_t confined, dropped;
+
+static void *confine_and_stay(void *context) {
+    static const unsigned kept[] = {12 /* net_admin */};
+    *(int *)context = privileges_confine(kept, 1, error, sizeof(error));
+    pthread_barrier_wait(&confined);
+    pthread_barrier_wait(&dropped);
+    kept_by_thread = thread_effective();
+    return NULL;
+}
+
+static int with_a_confined_thread(void) {
+    pthread_t thread;
+    struct privileges privileges = {0};
+    int result = -1;
+    const uint64_t before = thread_effective();
+    if (pthread_barrier_init(&confined, NULL, 2) || pthread_barrier_init(&dropped, NULL, 2) ||
+        pthread_create(&thread, NULL, confine_and_stay, &result))
+        return 1;
+    pthread_barrier_wait(&confined);
+    if (result || privileges_drop(&privileges, error, sizeof(error)))
+        return 2;
+    pthread_barrier_wait(&dropped);
+    if (pthread_join(thread, NULL) || kept_by_thread != (before & 1ULL << 12))
+        return 3; /* the other one's drop is none of its own */
+    return thread_effective() & 1ULL << 12 ? 4 : 0;
+}
+
+static void a_thread_that_confined_itself_keeps_what_it_needs(void **state) {
+    (void)state;
+    assert_int_equal(in_child(with_a_confined_thread), 0);
+}
+
+static int enter_own(int kind, bool enters) {
+    struct privileges privileges = {.enters = enters};
+    int fd = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || privileges_drop(&privileges, error, sizeof(error)) ||
+        privileges_seal(&privileges, error, sizeof(error)))
+        return 1;
+    return setns(fd, kind) == -1 && errno == EPERM ? 0 : 2; /* not by the filter: CAP_SYS_ADMIN is gone */
+}
+
+static int enter_network(void) {
+    return enter_own(CLONE_NEWNET, true);
+}
+
+static int enter_any(void) {
+    return enter_own(0, true);
+}
+
+static int enter_unasked(void) {
+    return enter_own(CLONE_NEWNET, false);
+}
+
+static void namespaces_are_entered_only_of_the_network_and_where_asked(void **state) {
+    (void)state;
+    assert_int_equal(in_child(enter_network), 0);
+    assert_int_equal(in_child(enter_any), 256 + SIGSYS);
+    assert_int_equal(in_child(enter_unasked), 256 + SIGSYS);
+}
+
 static void a_folder_of_somebody_else_is_not_writable(void **state) {
     (void)state;
     char folder[] = "/tmp/weft-folder-XXXXXX", path[64];
@@ -201,6 +277,8 @@ int main(void) {
         cmocka_unit_test(what_an_intruder_would_try_ends_the_process),
         cmocka_unit_test(sinks_that_keep_files_may),
         cmocka_unit_test(a_thread_that_would_keep_everything_is_noticed),
+        cmocka_unit_test(a_thread_that_confined_itself_keeps_what_it_needs),
+        cmocka_unit_test(namespaces_are_entered_only_of_the_network_and_where_asked),
         cmocka_unit_test(a_folder_of_somebody_else_is_not_writable),
     };
     return cmocka_run_group_tests(tests, make_file, remove_file);
