@@ -2,7 +2,6 @@
 #include "hook.h"
 
 #include <bpf/bpf.h>
-#include <bpf/btf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -15,17 +14,12 @@
 #include "sock.skel.h"
 
 enum hook { HOOK_TRACING, HOOK_CGROUP, HOOK_ITERATOR };
-enum { ESSENTIAL = 1, NONE = -1 };
+enum { ESSENTIAL = PROGRAM_ESSENTIAL, NONE = PROGRAM_NONE };
 
 /* Indices that other rows or the code name. */
 enum { SOCKET_SEND, SOCKET_RECEIVE };
 
-static const struct {
-    const char *name, *purpose, *cost;
-    enum hook hook;
-    int stands_in_for; /* the row that makes this one needless when the kernel takes it; NONE */
-    int essential;     /* weft is of no use without it, or without its stand-ins */
-} table[] = {
+static const struct program_row table[] = {
     {"socket_send", "sends, with their first bytes", "no send is seen, so no call is", HOOK_TRACING, NONE, 0},
     {"socket_receive", "receives, with their first bytes", "no receive is seen, so no call is", HOOK_TRACING, NONE, 0},
     {"inet_send", "sends over IPv4 before Linux 6.3", "no send is seen, so no call is", HOOK_TRACING, SOCKET_SEND,
@@ -70,207 +64,69 @@ static const struct {
 };
 enum { PROGRAMS = sizeof(table) / sizeof(table[0]) };
 
+_Static_assert((int)PROGRAMS <= (int)PROGRAM_SET_MOST, "rows of a set");
+
 struct hooks {
     struct sock_bpf *skeleton;
-    struct btf *kernel;
-    struct live_program list[PROGRAMS];
-    bool absent[PROGRAMS];  /* what it hangs on is not in this kernel */
-    bool refused[PROGRAMS]; /* absent, not loadable or not attachable; `reason` says which */
-    struct bpf_link *links[PROGRAMS];
+    struct hook_settings settings;
+    struct program_set set;
 };
-
-/* ---- what libbpf says while it loads ---- */
-
-/* libbpf tells in words only which program failed and why. One load at a time in a process. */
-static struct {
-    char program[64];
-    char reason[160];
-} said;
-
-/* The verifier's last word stands before its statistics. */
-static void keep_last_line(char *log, char *ret_line, size_t size) {
-    char *end = strstr(log, "\nprocessed ");
-    if (!end)
-        end = strstr(log, "\n-- END PROG LOAD LOG");
-    if (!end)
-        return;
-    *end = '\0';
-    char *line = strrchr(log, '\n');
-    snprintf(ret_line, size, "%s", line ? line + 1 : log);
-}
-
-static void remember(char *text) {
-    static const char prefix[] = "libbpf: prog '";
-    if (strncmp(text, prefix, sizeof(prefix) - 1))
-        return;
-    char *name = text + sizeof(prefix) - 1, *quote = strchr(name, '\'');
-    if (!quote)
-        return;
-    if (strstr(quote, "-- BEGIN PROG LOAD LOG --"))
-        keep_last_line(quote, said.reason, sizeof(said.reason));
-    else if (strstr(quote, "failed")) { /* other warnings name parts that several programs share */
-        *quote = '\0';
-        snprintf(said.program, sizeof(said.program), "%s", name);
-        if (!said.reason[0])
-            snprintf(said.reason, sizeof(said.reason), "%.*s", (int)strcspn(quote + 3, "\n"), quote + 3);
-    }
-}
-
-static int listen_to_libbpf(enum libbpf_print_level level, const char *format, va_list arguments) {
-    char *text;
-    if (level != LIBBPF_WARN || vasprintf(&text, format, arguments) < 0)
-        return 0;
-    if (getenv("WEFT_BPF_LOG"))
-        fputs(text, stderr);
-    remember(text);
-    free(text);
-    return 0;
-}
 
 /* ---- which are wanted ---- */
 
-static struct bpf_program *program_at(const struct hooks *hooks, int i) {
-    return bpf_object__find_program_by_name(hooks->skeleton->obj, table[i].name);
-}
-
-static void refuse(struct hooks *hooks, int i, const char *reason) {
-    hooks->refused[i] = true;
-    snprintf(hooks->list[i].reason, sizeof(hooks->list[i].reason), "%s", reason);
-}
-
-/* Does the kernel have what the program hangs on? */
-static void look_for_target(struct hooks *hooks, int i) {
-    const char *section = bpf_program__section_name(program_at(hooks, i)), *target = strchr(section, '/');
-    char name[128], reason[160];
-    int found = 1;
-    if (!target || !hooks->kernel)
-        return;
-    if (!strncmp(section, "tp_btf/", 7)) {
-        snprintf(name, sizeof(name), "btf_trace_%s", target + 1);
-        found = btf__find_by_name_kind(hooks->kernel, name, BTF_KIND_TYPEDEF);
-        snprintf(reason, sizeof(reason), "this kernel has no tracepoint %s", target + 1);
-    } else if (!strncmp(section, "fexit/", 6)) {
-        found = btf__find_by_name_kind(hooks->kernel, target + 1, BTF_KIND_FUNC);
-        snprintf(reason, sizeof(reason), "this kernel has no function %s", target + 1);
-    }
-    hooks->absent[i] = found <= 0;
-    if (found <= 0)
-        refuse(hooks, i, reason);
-}
-
 /* Is there something that does the work of this refused program? */
-static bool has_stand_in(const struct hooks *hooks, int i) {
+static bool has_stand_in(const struct program_set *set, int i) {
     bool any = false;
     for (int j = 0; j < PROGRAMS; j++)
-        any = any || (table[j].stands_in_for == i && table[j].essential && !hooks->refused[j]);
+        any = any || (table[j].stands_in_for == i && table[j].essential && !set->refused[j]);
     return any;
 }
 
-static bool is_needed(const struct hooks *hooks, int i) {
+static bool is_needed(const struct program_set *set, int i) {
     if (i == SOCKET_SEND || i == SOCKET_RECEIVE)
-        return !hooks->refused[i] || !has_stand_in(hooks, i);
+        return !set->refused[i] || !has_stand_in(set, i);
     if (!strcmp(table[i].name, "inet_sendfile"))
-        return !hooks->absent[i]; /* gone from the kernel where it is needed no more */
-    return table[i].stands_in_for < 0 || hooks->refused[table[i].stands_in_for];
-}
-
-static bool is_wanted(const struct hooks *hooks, int i) {
-    return hooks->list[i].needed && !hooks->refused[i];
-}
-
-static void weigh(struct hooks *hooks) {
-    for (int i = 0; i < PROGRAMS; i++)
-        hooks->list[i].needed = is_needed(hooks, i);
+        return !set->absent[i]; /* gone from the kernel where it is needed no more */
+    return table[i].stands_in_for < 0 || set->refused[table[i].stands_in_for];
 }
 
 /* ---- loading ---- */
 
-static void unload(struct hooks *hooks) {
-    for (int i = 0; i < PROGRAMS; i++) {
-        bpf_link__destroy(hooks->links[i]);
-        hooks->links[i] = NULL;
-        hooks->list[i].attached = false;
-    }
+static struct bpf_object *open_skeleton(void *context) {
+    struct hooks *hooks = context;
+    hooks->skeleton = sock_bpf__open();
+    if (!hooks->skeleton)
+        return NULL;
+    hooks->skeleton->rodata->self_tgid = getpid();
+    hooks->skeleton->rodata->cgroup_subsystem = hierarchy_subsystem();
+    hooks->skeleton->rodata->only_netns = hooks->settings.only_netns;
+    hooks->skeleton->rodata->ring_mask = hooks->settings.ring_count - 1;
+    return hooks->skeleton->obj;
+}
+
+static int load_skeleton(void *context) {
+    struct hooks *hooks = context;
+    return sock_bpf__load(hooks->skeleton);
+}
+
+static void close_skeleton(void *context) {
+    struct hooks *hooks = context;
     sock_bpf__destroy(hooks->skeleton);
     hooks->skeleton = NULL;
 }
 
-static int load_once(struct hooks *hooks, const struct hook_settings *settings, bool first) {
-    unload(hooks);
-    memset(&said, 0, sizeof(said));
-    hooks->skeleton = sock_bpf__open();
-    if (!hooks->skeleton)
-        return -errno;
-    hooks->skeleton->rodata->self_tgid = getpid();
-    hooks->skeleton->rodata->cgroup_subsystem = hierarchy_subsystem();
-    hooks->skeleton->rodata->only_netns = settings->only_netns;
-    hooks->skeleton->rodata->ring_mask = settings->ring_count - 1;
-    for (int i = 0; i < PROGRAMS && first; i++)
-        look_for_target(hooks, i);
-    weigh(hooks);
-    for (int i = 0; i < PROGRAMS; i++)
-        bpf_program__set_autoload(program_at(hooks, i), is_wanted(hooks, i));
-    return sock_bpf__load(hooks->skeleton);
-}
-
-/* Index of the program that libbpf blamed, or negative. */
-static int blamed(const struct hooks *hooks) {
-    for (int i = 0; i < PROGRAMS; i++)
-        if (!strcmp(said.program, table[i].name) && !hooks->refused[i])
-            return i;
-    return -1;
-}
-
-static void explain(int result, char *error, size_t size) {
-    if (result == -EPERM)
-        snprintf(error, size,
-                 "loading BPF programs: permission denied; run weft as root, or with CAP_BPF, CAP_PERFMON and "
-                 "CAP_NET_ADMIN");
-    else if (access("/sys/kernel/btf/vmlinux", R_OK))
-        snprintf(
-            error, size,
-            "loading BPF programs: this kernel has no BTF (/sys/kernel/btf/vmlinux); weft needs CONFIG_DEBUG_INFO_BTF");
-    else
-        snprintf(error, size, "loading BPF programs: %s; set WEFT_BPF_LOG=1 for libbpf's words", strerror(-result));
-}
-
-/* A missing program that nothing stands in for, and without which there is no map. */
-static int require(const struct hooks *hooks, char *error, size_t size) {
-    for (int i = 0; i < PROGRAMS; i++) {
-        if (!table[i].essential || !hooks->list[i].needed || !hooks->refused[i])
-            continue;
-        int first = table[i].stands_in_for;
-        int length = snprintf(error, size, "this kernel does not take %s (%s)", table[i].name, hooks->list[i].reason);
-        if (first >= 0 && length >= 0 && (size_t)length < size)
-            length +=
-                snprintf(error + length, size - length, ", nor %s (%s)", table[first].name, hooks->list[first].reason);
-        if (length >= 0 && (size_t)length < size)
-            snprintf(error + length, size - length, ": without it %s", table[i].cost);
-        return -EOPNOTSUPP;
-    }
-    return 0;
-}
+static const struct program_set_ops ops = {
+    .rows = table,
+    .count = PROGRAMS,
+    .open = open_skeleton,
+    .load = load_skeleton,
+    .close = close_skeleton,
+    .needed = is_needed,
+};
 
 int hooks_load(struct hooks *hooks, const struct hook_settings *settings, char *error, size_t error_size) {
-    libbpf_set_print(listen_to_libbpf);
-    if (!hooks->kernel)
-        hooks->kernel = btf__load_vmlinux_btf();
-    bool first = !hooks->skeleton;
-    for (;;) {
-        int result = load_once(hooks, settings, first), refused = result ? blamed(hooks) : -1;
-        if (result && (refused < 0 || (result == -EPERM && geteuid()))) { /* some kernels forbid root fexit, too */
-            explain(result, error, error_size);
-            return result;
-        }
-        if (refused >= 0)
-            refuse(hooks, refused, said.reason);
-        weigh(hooks);
-        first = false;
-        if (require(hooks, error, error_size))
-            return -EOPNOTSUPP;
-        if (!result)
-            return 0;
-    }
+    hooks->settings = *settings;
+    return program_set_load(&hooks->set, error, error_size);
 }
 
 /* ---- attaching ---- */
@@ -287,7 +143,7 @@ static int run_iterator(struct bpf_link *link) {
 }
 
 static struct bpf_link *attach_one(const struct hooks *hooks, int i, int cgroup_fd) {
-    struct bpf_program *program = program_at(hooks, i);
+    struct bpf_program *program = program_set_at(&hooks->set, i);
     switch (table[i].hook) {
     case HOOK_TRACING:
         return bpf_program__attach(program);
@@ -305,21 +161,21 @@ static bool is_connections(int i) {
 }
 
 static int seed(struct hooks *hooks, int i) {
-    int result = run_iterator(hooks->links[i]);
+    int result = run_iterator(hooks->set.links[i]);
     if (!result && is_connections(i)) {
         hooks->skeleton->bss->seed_phase = PHASE_CONNECTIONS;
-        return run_iterator(hooks->links[i]);
+        return run_iterator(hooks->set.links[i]);
     }
-    bpf_link__destroy(hooks->links[i]);
-    hooks->links[i] = NULL;
+    bpf_link__destroy(hooks->set.links[i]);
+    hooks->set.links[i] = NULL;
     return result;
 }
 
 void hooks_flush(struct hooks *hooks) {
     hooks->skeleton->bss->seed_phase = PHASE_PROGRESS;
     for (int i = 0; i < PROGRAMS; i++)
-        if (is_connections(i) && hooks->links[i])
-            run_iterator(hooks->links[i]);
+        if (is_connections(i) && hooks->set.links[i])
+            run_iterator(hooks->set.links[i]);
 }
 
 static bool has_stand_ins(int i) {
@@ -329,45 +185,41 @@ static bool has_stand_ins(int i) {
 int hooks_attach(struct hooks *hooks, int cgroup_fd, char *error, size_t error_size) {
     bool again = false;
     for (int i = 0; i < PROGRAMS; i++) {
-        if (!is_wanted(hooks, i))
+        if (!program_set_wants(&hooks->set, i))
             continue;
         char reason[160];
-        hooks->links[i] = attach_one(hooks, i, cgroup_fd);
-        int result = hooks->links[i] ? 0 : -errno;
+        hooks->set.links[i] = attach_one(hooks, i, cgroup_fd);
+        int result = hooks->set.links[i] ? 0 : -errno;
         if (!result && table[i].hook == HOOK_ITERATOR)
             result = seed(hooks, i);
-        hooks->list[i].attached = !result;
+        hooks->set.list[i].attached = !result;
         if (!result)
             continue;
         snprintf(reason, sizeof(reason), "cannot be attached: %s", strerror(-result));
-        refuse(hooks, i, reason);
+        program_set_refuse(&hooks->set, i, reason);
         again = again || has_stand_ins(i);
     }
-    weigh(hooks);
-    return again ? -EAGAIN : require(hooks, error, error_size);
+    int missing = program_set_require(&hooks->set, error, error_size);
+    return again ? -EAGAIN : missing;
 }
 
 /* ---- what is there ---- */
 
 uint64_t hooks_missed(const struct hooks *hooks) {
     uint64_t missed = 0;
-    for (int i = 0; i < PROGRAMS; i++) {
-        struct bpf_prog_info info = {0};
-        uint32_t size = sizeof(info);
-        if (hooks->list[i].attached && strcmp(table[i].name, "tcp_state_nested") && /* then tcp_state runs */
-            !bpf_obj_get_info_by_fd(bpf_program__fd(program_at(hooks, i)), &info, &size))
-            missed += info.recursion_misses;
-    }
+    for (int i = 0; i < PROGRAMS; i++)
+        if (strcmp(table[i].name, "tcp_state_nested")) /* then tcp_state runs */
+            missed += program_set_missed(&hooks->set, i);
     return missed;
 }
 
 const struct live_program *hooks_list(const struct hooks *hooks, size_t *ret_count) {
     *ret_count = PROGRAMS;
-    return hooks->list;
+    return hooks->set.list;
 }
 
 const char *hooks_path(const struct hooks *hooks) {
-    bool send = hooks->list[SOCKET_SEND].attached, receive = hooks->list[SOCKET_RECEIVE].attached;
+    bool send = hooks->set.list[SOCKET_SEND].attached, receive = hooks->set.list[SOCKET_RECEIVE].attached;
     if (send && receive)
         return "the tracepoints sock_send_length and sock_recv_length";
     if (!send && !receive)
@@ -384,9 +236,7 @@ int hooks_new(struct hooks **ret_hooks) {
     struct hooks *hooks = calloc(1, sizeof(*hooks));
     if (!hooks)
         return -ENOMEM;
-    for (int i = 0; i < PROGRAMS; i++)
-        hooks->list[i] =
-            (struct live_program){.name = table[i].name, .purpose = table[i].purpose, .cost = table[i].cost};
+    program_set_init(&hooks->set, &ops, hooks);
     *ret_hooks = hooks;
     return 0;
 }
@@ -394,7 +244,6 @@ int hooks_new(struct hooks **ret_hooks) {
 void hooks_free(struct hooks *hooks) {
     if (!hooks)
         return;
-    unload(hooks);
-    btf__free(hooks->kernel);
+    program_set_done(&hooks->set);
     free(hooks);
 }

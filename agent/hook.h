@@ -2,10 +2,8 @@
 /*
  * The BPF programs of the socket layer: which of them this kernel takes, what each is for, and what its absence costs.
  *
- * hooks_new -> hooks_load -> hooks_attach -> hooks_free, which detaches all. Each program is taken on its
- * own merits: libbpf loads all or nothing, so what the kernel refuses is left out, with its reason kept, and the rest
- * is loaded again. Stand-ins (fexit for tracepoints that the kernel lacks) are loaded only where they are needed.
- * One thread.
+ * hooks_new -> hooks_load -> hooks_attach -> hooks_free, which detaches all. Each program is taken on its own merits
+ * (program_set.h). One thread.
  */
 #ifndef WEFT_AGENT_HOOK_H
 #define WEFT_AGENT_HOOK_H
@@ -14,13 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct live_program {
-    const char *name, *purpose;
-    const char *cost; /* what is not seen without it */
-    bool attached;
-    bool needed;      /* on this kernel */
-    char reason[200]; /* why it is not attached */
-};
+#include "program_set.h"
 
 struct hook_settings {
     uint32_t only_netns; /* 0: every network namespace */

@@ -24,6 +24,18 @@ enum {
     CROWDED_SHARE = 12, /* the same for all, when the table is more than three quarters full */
 };
 
+enum hook { HOOK_INTERFACE, HOOK_CALLED, HOOK_TRACING };
+enum { ESSENTIAL = PROGRAM_ESSENTIAL, NONE = PROGRAM_NONE };
+
+/* Of HOOK_INTERFACE, `attached` says that the program is there to be attached; where, its user decides. */
+static const struct program_row table[] = {
+    {"packet_ingress", "packets that come in at interfaces", "no packet is seen", HOOK_INTERFACE, NONE, ESSENTIAL},
+    {"packet_egress", "packets that go out at interfaces", "no packet is seen", HOOK_INTERFACE, NONE, ESSENTIAL},
+    {"sweep", "flows that are over leave the table", "the table of flows would fill up", HOOK_CALLED, NONE, ESSENTIAL},
+};
+enum { PROGRAMS = sizeof(table) / sizeof(table[0]) };
+_Static_assert((int)PROGRAMS <= (int)PROGRAM_SET_MOST, "rows of a set");
+
 /* What userspace knows of an interface: the kernel's totals, and the sums of its flows. */
 struct place {
     struct interface_key key;
@@ -34,6 +46,7 @@ struct place {
 
 struct packets {
     struct tc_bpf *skeleton;
+    struct program_set set;
     struct packets_options options;
     struct entries *flows, *interfaces, *drops;
     struct ring *troubles;
@@ -60,13 +73,49 @@ const char *packets_counter_name(enum packet_counter counter) {
 
 /* ---- life ---- */
 
-static int load(struct packets *packets) {
+static struct bpf_object *open_skeleton(void *context) {
+    struct packets *packets = context;
     packets->skeleton = tc_bpf__open();
     if (!packets->skeleton)
-        return -errno;
+        return NULL;
     packets->skeleton->rodata->only_netns = packets->options.only_netns;
     bpf_map__set_max_entries(packets->skeleton->maps.flows, packets->options.flows_max);
+    return packets->skeleton->obj;
+}
+
+static int load_skeleton(void *context) {
+    struct packets *packets = context;
     return tc_bpf__load(packets->skeleton);
+}
+
+static void close_skeleton(void *context) {
+    struct packets *packets = context;
+    tc_bpf__destroy(packets->skeleton);
+    packets->skeleton = NULL;
+}
+
+static const struct program_set_ops ops = {
+    .rows = table,
+    .count = PROGRAMS,
+    .open = open_skeleton,
+    .load = load_skeleton,
+    .close = close_skeleton,
+};
+
+static int attach(struct packets *packets, char *error, size_t error_size) {
+    char reason[160];
+    for (int i = 0; i < PROGRAMS; i++) {
+        if (!program_set_wants(&packets->set, i))
+            continue;
+        if (table[i].hook == HOOK_TRACING)
+            packets->set.links[i] = bpf_program__attach(program_set_at(&packets->set, i));
+        packets->set.list[i].attached = table[i].hook != HOOK_TRACING || packets->set.links[i];
+        if (packets->set.list[i].attached)
+            continue;
+        snprintf(reason, sizeof(reason), "cannot be attached: %s", strerror(errno));
+        program_set_refuse(&packets->set, i, reason);
+    }
+    return program_set_require(&packets->set, error, error_size);
 }
 
 static int open_maps(struct packets *packets) {
@@ -100,16 +149,20 @@ int packets_new(const struct packets_options *options, struct packets **ret_pack
     if (!packets->options.idle_ns)
         packets->options.idle_ns = IDLE_S * SECOND;
     pthread_mutex_init(&packets->lock, NULL);
-    int result = load(packets);
-    if (!result)
+    program_set_init(&packets->set, &ops, packets);
+    int result = program_set_load(&packets->set, error, error_size);
+    if (!result) {
         result = open_maps(packets);
-    if (result) {
-        snprintf(error, error_size, "loading the packet programs: %s", strerror(-result));
-        packets_free(packets);
-        return result;
+        if (result)
+            snprintf(error, error_size, "reading what packet programs count: %s", strerror(-result));
     }
-    *ret_packets = packets;
-    return 0;
+    if (!result)
+        result = attach(packets, error, error_size);
+    if (result)
+        packets_free(packets);
+    else
+        *ret_packets = packets;
+    return result;
 }
 
 void packets_free(struct packets *packets) {
@@ -122,7 +175,7 @@ void packets_free(struct packets *packets) {
     entries_free(packets->interfaces);
     entries_free(packets->drops);
     ring_free(packets->troubles);
-    tc_bpf__destroy(packets->skeleton);
+    program_set_done(&packets->set);
     pthread_mutex_destroy(&packets->lock);
     free(packets);
 }
@@ -130,6 +183,11 @@ void packets_free(struct packets *packets) {
 int packets_program(const struct packets *packets, enum flow_way way) {
     return bpf_program__fd(way == FLOW_INGRESS ? packets->skeleton->progs.packet_ingress
                                                : packets->skeleton->progs.packet_egress);
+}
+
+const struct live_program *packets_programs(const struct packets *packets, size_t *ret_count) {
+    *ret_count = PROGRAMS;
+    return packets->set.list;
 }
 
 /* ---- places ---- */

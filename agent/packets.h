@@ -19,6 +19,7 @@
 #include <stdint.h>
 
 #include "bpf/flow.h"
+#include "program_set.h"
 
 struct packets_options {
     uint32_t flows_max;  /* 0: 65536 */
@@ -31,6 +32,7 @@ int packets_new(const struct packets_options *options, struct packets **ret_pack
 void packets_free(struct packets *packets); /* NULL is fine */
 
 int packets_program(const struct packets *packets, enum flow_way way); /* descriptor, owned by `packets` */
+const struct live_program *packets_programs(const struct packets *packets, size_t *ret_count);
 
 /* An interface is there; of a veth, with the link-netnsid of its peer, else -1. Before its programs are attached. */
 int packets_set_link(struct packets *packets, const struct interface_key *interface, int link_netnsid);
