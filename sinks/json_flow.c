@@ -112,7 +112,7 @@ static void sender_socket(struct writer *out, const struct flow_view *view) {
         known_number(out, "min_rtt", flow->min_rtt_us * 1000ULL);
         writer_member_unsigned(out, "cwnd", flow->cwnd);
         writer_member_unsigned(out, "lost", flow->lost);
-        writer_member_unsigned(out, "segments_out", view->since.segments_out);
+        writer_member_unsigned(out, "segments_out", flow->segments_out);
     }
     writer_text(out, "}");
 }

@@ -61,8 +61,17 @@ const char *flow_tunnel_name(uint8_t tunnel) {
 }
 
 const char *flow_hook_name(uint8_t hook) {
-    static const char *const names[] = {NULL, "prerouting", "input", "forward", "output", "postrouting", "ingress"};
-    return NAME_AT(names, hook);
+    static const char *const names[] = {NULL,     "PREROUTING",  "INPUT",   "FORWARD",
+                                        "OUTPUT", "POSTROUTING", "INGRESS", "EGRESS"};
+    static const char *const bridge[] = {NULL,
+                                         "bridge PREROUTING",
+                                         "bridge INPUT",
+                                         "bridge FORWARD",
+                                         "bridge OUTPUT",
+                                         "bridge POSTROUTING",
+                                         "bridge INGRESS",
+                                         "bridge EGRESS"};
+    return hook < DROP_HOOK_BRIDGE ? NAME_AT(names, hook) : NAME_AT(bridge, hook - DROP_HOOK_BRIDGE);
 }
 
 const char *flow_end_state_name(uint8_t state) {

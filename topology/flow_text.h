@@ -17,7 +17,7 @@ void flow_transport(const struct flow_key *key, char *ret_text, size_t size);
 void flow_address(const uint8_t *address, uint8_t family, char *ret_text, size_t size);
 const char *flow_way_name(uint8_t way);         /* ingress, egress */
 const char *flow_tunnel_name(uint8_t tunnel);   /* vxlan, geneve, gre, ipip; NULL: none */
-const char *flow_hook_name(uint8_t hook);       /* of a drop: prerouting, input, ...; NULL: none */
+const char *flow_hook_name(uint8_t hook);       /* enum drop_hook, as iptables has it: FORWARD; NULL: none */
 const char *flow_end_state_name(uint8_t state); /* socket, listener, none; NULL: not looked for */
 const char *flow_tcp_state_name(uint8_t state); /* as ss shows it: ESTAB, SYN-SENT, ...; NULL: no state of TCP */
 bool flow_has_ports(const struct flow_key *key);

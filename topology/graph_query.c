@@ -12,6 +12,7 @@
 
 #include "bpf/record.h"
 #include "graph_store.h"
+#include "json_text.h"
 
 #define STALE_NS (5 * 60 * 1000000000ULL) /* an edge that says nothing stays on the map this long, faded */
 enum { SERIES_POINTS = 360 };
@@ -129,14 +130,7 @@ static void set_integer(json_t *object, const char *key, uint64_t value) {
 }
 
 static void set_text(json_t *object, const char *key, const char *text) {
-    /* A name that is not UTF-8 is shown by its printable bytes. */
-    json_t *string = json_string(text);
-    char plain[256];
-    size_t length = 0;
-    for (; !string && text[length] && length < sizeof(plain) - 1; length++)
-        plain[length] = text[length] >= 0x20 && text[length] < 0x7f ? text[length] : '?';
-    plain[length] = '\0';
-    json_object_set_new(object, key, string ? string : json_string(plain));
+    json_object_set_new(object, key, json_text(text));
 }
 
 static void set_id(json_t *object, const char *key, uint64_t id) {

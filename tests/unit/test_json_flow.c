@@ -171,7 +171,7 @@ static void drops_of_one_reason_are_added_up(void **state) {
     expect_number(record, "drops.NO_SOCKET", 4);
     json_t *places = at(record, "drop_places");
     assert_int_equal(json_array_size(places), 3);
-    expect_text(json_array_get(places, 0), "hook", "input");
+    expect_text(json_array_get(places, 0), "hook", "INPUT");
     expect_text(json_array_get(places, 2), "place", "nft_do_chain");
     expect_absent(json_array_get(places, 1), "place");
     json_decref(record);
