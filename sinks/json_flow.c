@@ -163,13 +163,13 @@ static void drop_reasons(struct writer *out, const struct flow_view *view) {
         uint64_t packets = 0;
         bool first = true;
         for (size_t j = 0; j < view->drop_count; j++) {
-            if (strcmp(view->drops[j].reason, view->drops[i].reason))
+            if (strcmp(flow_drop_name(&view->drops[j]), flow_drop_name(&view->drops[i])))
                 continue;
             first &= j >= i;
             packets += view->drops[j].since;
         }
         if (first && packets)
-            writer_member_unsigned(out, view->drops[i].reason, packets);
+            writer_member_unsigned(out, flow_drop_name(&view->drops[i]), packets);
     }
     writer_text(out, "}");
 }
@@ -189,9 +189,11 @@ static void drops(struct writer *out, const struct flow_view *view) {
             continue;
         writer_comma(out);
         writer_text(out, "{");
-        writer_member_string(out, "reason", drop->reason);
+        writer_member_string(out, "reason", flow_drop_name(drop));
+        known_text(out, "text", drop->text);
         known_text(out, "place", drop->place);
         known_text(out, "hook", flow_hook_name(drop->hook));
+        known_text(out, "chains", drop->chains);
         writer_member_unsigned(out, "packets", drop->since);
         writer_text(out, "}");
     }

@@ -146,7 +146,7 @@ static uint64_t set_drops(struct flow_row *row, const struct flow_view *view, ui
         if (drop->packets <= most)
             continue;
         most = drop->packets;
-        snprintf(row->drop_reason, sizeof(row->drop_reason), "%s", drop->reason);
+        snprintf(row->drop_reason, sizeof(row->drop_reason), "%s", flow_drop_name(drop));
         snprintf(row->drop_place, sizeof(row->drop_place), "%s", drop->place ? drop->place : "");
     }
     return most;

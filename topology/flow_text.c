@@ -86,6 +86,10 @@ const char *flow_tcp_state_name(uint8_t state) {
     return NAME_AT(names, state);
 }
 
+const char *flow_drop_name(const struct drop_view *drop) {
+    return drop->reason ? drop->reason : drop->place ? drop->place : "unknown";
+}
+
 bool flow_has_ports(const struct flow_key *key) {
     return key->family && (key->protocol == IPPROTO_TCP || key->protocol == IPPROTO_UDP ||
                            key->protocol == IPPROTO_SCTP || key->protocol == IPPROTO_UDPLITE);

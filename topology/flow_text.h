@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "bpf/flow.h"
+#include "flows.h"
 
 enum { FLOW_TRANSPORT_LENGTH = 12, FLOW_ADDRESS_LENGTH = 46 };
 
@@ -20,6 +20,8 @@ const char *flow_tunnel_name(uint8_t tunnel);   /* vxlan, geneve, gre, ipip; NUL
 const char *flow_hook_name(uint8_t hook);       /* enum drop_hook, as iptables has it: FORWARD; NULL: none */
 const char *flow_end_state_name(uint8_t state); /* socket, listener, none; NULL: not looked for */
 const char *flow_tcp_state_name(uint8_t state); /* as ss shows it: ESTAB, SYN-SENT, ...; NULL: no state of TCP */
+/* The kernel's own reason; where it tells none, the place. */
+const char *flow_drop_name(const struct drop_view *drop);
 bool flow_has_ports(const struct flow_key *key);
 
 /* ICMP has no ports: echo is told by its identifier, all else by type and code. */

@@ -158,20 +158,24 @@ static void sockets_and_tunnels_are_told(void **state) {
 
 static void drops_of_one_reason_are_added_up(void **state) {
     (void)state;
-    const struct drop_view drops[] = {{"NETFILTER_DROP", "nf_hook_slow", 2, 9, 3},
-                                      {"NO_SOCKET", NULL, 0, 4, 4},
-                                      {"NETFILTER_DROP", "nft_do_chain", 3, 5, 2},
-                                      {"OTHER", "x", 0, 7, 0}}; /* none in this window */
+    const struct drop_view drops[] = {
+        {.reason = "NETFILTER_DROP", .place = "nf_hook_slow", .text = "by a rule", .hook = 2, .packets = 9, .since = 3},
+        {.reason = "NO_SOCKET", .packets = 4, .since = 4},
+        {.reason = "NETFILTER_DROP", .place = "nft_do_chain", .hook = 3, .packets = 5, .since = 2},
+        {.reason = "OTHER", .packets = 7}, /* none in this window */
+        {.place = "ip_forward", .packets = 1, .since = 1}};
     struct flow_view view = sample_flow();
     view.drops = drops;
-    view.drop_count = 4;
+    view.drop_count = 5;
     json_t *record = record_of(&view);
-    assert_int_equal(json_object_size(at(record, "drops")), 2);
+    assert_int_equal(json_object_size(at(record, "drops")), 3);
     expect_number(record, "drops.NETFILTER_DROP", 5);
     expect_number(record, "drops.NO_SOCKET", 4);
+    expect_number(record, "drops.ip_forward", 1);
     json_t *places = at(record, "drop_places");
-    assert_int_equal(json_array_size(places), 3);
+    assert_int_equal(json_array_size(places), 4);
     expect_text(json_array_get(places, 0), "hook", "INPUT");
+    expect_text(json_array_get(places, 0), "text", "by a rule");
     expect_text(json_array_get(places, 2), "place", "nft_do_chain");
     expect_absent(json_array_get(places, 1), "place");
     json_decref(record);
