@@ -254,9 +254,9 @@ static int text_node(struct parser *parser, struct node *node, const char *value
 
 static int parse_comparison(struct parser *parser, int *ret_node) {
     struct node node = {.kind = NODE_SET};
-    const char *value;
+    const char *value = "";
     skip_spaces(parser);
-    size_t start = parser->at, length = 0, at;
+    size_t start = parser->at, length = 0, at = 0;
     while (is_name(parser->text[start + length]))
         length++;
     const char *name = parser->text + start;
