@@ -211,15 +211,15 @@ size_t live_drain_events(struct live *live, live_record callback, void *context)
 
 /* ---- totals kept in maps ---- */
 
-/* Shows one run of the table; deletes what was idle for `idle_ns`. */
+/* Shows one run of the table; deletes what is over, or was idle for `idle_ns`. */
 static void show_sessions(int map, const struct session_key *keys, const struct session_totals *totals, uint32_t count,
                           uint64_t idle_ns, live_session callback, void *context) {
     struct timespec time;
     clock_gettime(CLOCK_MONOTONIC, &time);
     uint64_t now = (uint64_t)time.tv_sec * 1000000000 + time.tv_nsec;
     for (uint32_t i = 0; i < count; i++) {
-        callback(context, &keys[i], &totals[i]);
-        if (totals[i].last_time + idle_ns < now)
+        bool over = callback(context, &keys[i], &totals[i]);
+        if (over || totals[i].last_time + idle_ns < now)
             bpf_map_delete_elem(map, &keys[i]);
     }
 }

@@ -55,7 +55,8 @@ size_t live_drain_events(struct live *live, live_record callback, void *context)
  * Every UDP session of sockets that are open, with its cumulative totals; what was idle for long (60 s, less when the
  * table fills up) is deleted after it is shown. Once a window, on the thread of ring 0.
  */
-typedef void (*live_session)(void *context, const struct session_key *key, const struct session_totals *totals);
+/* True: it is over, and is taken out of the kernel's table. */
+typedef bool (*live_session)(void *context, const struct session_key *key, const struct session_totals *totals);
 void live_sessions(struct live *live, live_session callback, void *context);
 
 /* What passed through AF_UNIX streams since this was last called. Once a window, one thread. */

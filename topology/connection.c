@@ -162,9 +162,14 @@ void connections_settle(struct connections *all, uint64_t opened_before) {
     datagrams_settle(all->datagrams, opened_before);
 }
 
+uint64_t connections_latest(const struct connections *all) {
+    return all->engine.latest;
+}
+
 /* Time has come to `time`. A window ends with its connections on their edges. */
 static void advance(struct connections *all, uint64_t time) {
     struct edges *edges = all->engine.edges;
+    all->engine.latest = time > all->engine.latest ? time : all->engine.latest;
     if (!edges->length || time < edges->end || edges->previous_open)
         return;
     connections_settle(all, time - CONNECTION_GRACE_NS);
@@ -385,9 +390,9 @@ void connections_datagram(struct connections *all, const struct record_datagram 
     datagrams_show(all->datagrams, record, bytes);
 }
 
-void connections_session(struct connections *all, const struct session_key *key, const struct session_totals *totals,
+bool connections_session(struct connections *all, const struct session_key *key, const struct session_totals *totals,
                          bool last) {
-    datagrams_totals(all->datagrams, key, totals, last);
+    return datagrams_totals(all->datagrams, key, totals, last);
 }
 
 void connections_sessions_shown(struct connections *all) {

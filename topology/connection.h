@@ -67,8 +67,9 @@ void connections_failed(struct connections *connections, const struct record_ope
 
 /* UDP: sockets come through connections_opened and _closed. */
 void connections_datagram(struct connections *connections, const struct record_datagram *record, const uint8_t *bytes);
-/* Cumulative totals of a session, `last`: the final ones. Once a window each, then connections_sessions_shown. */
-void connections_session(struct connections *connections, const struct session_key *key,
+/* Cumulative totals of a session, `last`: the final ones. Once a window each, then connections_sessions_shown.
+ * True: its socket is closed, so the kernel need hold it no more. */
+bool connections_session(struct connections *connections, const struct session_key *key,
                          const struct session_totals *totals, bool last);
 void connections_sessions_shown(struct connections *connections);
 
@@ -78,6 +79,8 @@ void connections_sessions_shown(struct connections *connections);
  */
 #define CONNECTION_GRACE_NS 200000000ULL
 void connections_settle(struct connections *connections, uint64_t opened_before);
+/* The latest time of a record: what is in the ring after it may be as old. CLOCK_MONOTONIC ns. */
+uint64_t connections_latest(const struct connections *connections);
 /* Counts calls unanswered for longer than the limit as timeouts; `now` is CLOCK_MONOTONIC ns. Once a window. */
 void connections_tick(struct connections *connections, uint64_t now);
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "call.h"
+#include "datagram.h"
 #include "server.h"
 
 static struct server_address server_address(const struct conversation *c) {
@@ -34,8 +35,22 @@ static struct edge_end remote_client(struct engine *engine, struct conversation 
     return other;
 }
 
-static struct edge *find_edge(struct engine *engine, struct conversation *c) {
+/* The server's end: of a socket that is known, or by the address that the client has. */
+static void name_server(struct engine *engine, const struct conversation *c, struct edge *like) {
     const struct namer *namer = &engine->namer;
+    const struct edge_end *owner = c->server.owner;
+    bool several = false; /* which of its instances it is, is not known */
+    if (!owner && c->transport == TRANSPORT_UDP && engine->datagrams) {
+        const struct known_server *known = server_find(engine, server_address(c));
+        owner = datagrams_server(engine->datagrams, c, known && known->here ? &known->end : NULL, &several);
+    }
+    like->server_here = owner;
+    like->server = owner ? *owner : namer->server(namer->context, c->server_address, c->family, c->server_port);
+    if (several)
+        like->server.instance = 0;
+}
+
+static struct edge *find_edge(struct engine *engine, struct conversation *c) {
     struct edge like = {
         .protocol = protocol_of(engine, c),
         .server_port = c->server_port,
@@ -44,15 +59,22 @@ static struct edge *find_edge(struct engine *engine, struct conversation *c) {
         .transport = c->transport,
         .proof = c->proof,
         .client_here = c->client.owner,
-        .server_here = c->server.owner,
     };
     memcpy(like.address, c->server_address, 16);
-    like.server = like.server_here ? *c->server.owner
-                                   : namer->server(namer->context, c->server_address, c->family, c->server_port);
+    name_server(engine, c, &like);
     like.client = like.client_here ? *c->client.owner : remote_client(engine, c, &like.server);
     if (like.server_here || c->protocol)
         server_remember(engine, server_address(c), &like);
     return edges_get(engine->edges, &like);
+}
+
+void conversation_remember_server(struct engine *engine, const struct conversation *c) {
+    if (c->server.owner)
+        server_remember(engine, server_address(c),
+                        &(struct edge){.server = *c->server.owner,
+                                       .server_here = true,
+                                       .server_port = c->server_port,
+                                       .protocol = c->protocol ? c->protocol->id : PROTOCOL_UNKNOWN});
 }
 
 void conversation_own(struct engine *engine, struct party *party, const struct record_owner *owner,

@@ -49,6 +49,8 @@ struct conversation {
 /* Names the owner of an end. */
 void conversation_own(struct engine *engine, struct party *party, const struct record_owner *owner,
                       const char *command);
+/* The server's owner is known, and what the client knows it by. */
+void conversation_remember_server(struct engine *engine, const struct conversation *c);
 struct edge *conversation_find_edge(struct engine *engine, struct conversation *c);
 /* Asked anew when the verdict or an end changes. NULL while the table is full. */
 static inline struct edge *conversation_edge(struct engine *engine, struct conversation *c) {

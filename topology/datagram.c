@@ -13,26 +13,44 @@
 
 #define IDLE_NS (60 * 1000000000ULL)
 
+/* How long a session that has left is kept for a twin whose socket is known, and how many are. */
+#define LEFT_NS (5 * 1000000000ULL)
+enum { LEFT_LIMIT = 65536 };
+
 enum { UNKNOWN_DATAGRAMS = 16, FRESH_LIMIT = 65536 }; /* datagrams without a verdict; sessions not on an edge yet */
 
 struct datagrams {
     struct engine *engine;
-    struct table sockets, sessions;
+    struct udp_sockets sockets;
+    struct table sessions;
     struct twins twins;
-    size_t limit;
     uint32_t round; /* of shows by the kernel; from 1 */
+    struct left {
+        struct session *first, *last;
+        size_t count;
+    } left, told; /* sessions that have left: not counted yet; counted */
     struct fresh {
         uint64_t key, seen;
     } * fresh;
     size_t fresh_count, fresh_capacity;
 };
 
+static void account(struct datagrams *all, struct session *session);
+static void count_held(struct datagrams *all, struct session *session);
+static void session_end(struct datagrams *all, struct session *session, uint64_t now);
+
+const struct edge_end *datagrams_server(const struct datagrams *all, const struct conversation *c,
+                                        const struct edge_end *served, bool *ret_instances) {
+    return udp_sockets_server(&all->sockets, c, served, ret_instances);
+}
+
 int datagrams_new(struct engine *engine, size_t limit, struct datagrams **ret_datagrams) {
     struct datagrams *all = calloc(1, sizeof(*all));
     if (!all)
         return -ENOMEM;
-    *all = (struct datagrams){.engine = engine, .limit = limit, .round = 1};
-    all->sockets.limit = all->sessions.limit = limit;
+    *all = (struct datagrams){.engine = engine, .round = 1};
+    all->sockets.by_cookie.limit = all->sessions.limit = limit;
+    engine->datagrams = all;
     *ret_datagrams = all;
     return 0;
 }
@@ -93,6 +111,7 @@ static void join(struct datagrams *all, struct session *one, struct session *oth
     if (server->parts) /* no longer fresh, so nothing else would */
         conversation_open(all->engine, serves);
     client->stale = server->stale = false;
+    conversation_remember_server(all->engine, asks);
 }
 
 /*
@@ -112,10 +131,24 @@ static void part(struct datagrams *all, struct session *session) {
     twin->talk.connect_counted = true;
 }
 
+/* The twin of a session that has left has come: what that moved goes to their edge, and the twin waits for the next. */
+static void finish(struct datagrams *all, struct session *left) {
+    uint64_t now = all->engine->now;
+    all->engine->now = left->last_time;
+    account(all, left);
+    session_end(all, left, left->last_time);
+    all->engine->now = now;
+}
+
 static void look_for_twin(struct datagrams *all, struct session *session, bool stale) {
     struct session *twin = session->waits ? twins_find(&all->twins, session, stale) : NULL;
-    if (twin)
-        join(all, session, twin);
+    if (!twin || (twin->left_time && session->left_time))
+        return;
+    join(all, session, twin);
+    count_held(all, session);
+    count_held(all, twin);
+    if (twin->left_time)
+        finish(all, twin);
 }
 
 /* ---- sessions ---- */
@@ -190,12 +223,8 @@ static struct session *session_of(struct datagrams *all, const struct session_ke
     struct session *session = table_get(&all->sessions, key_of(key));
     if (session)
         return session;
-    struct udp_socket *socket = table_get(&all->sockets, key->cookie);
-    if (!socket) {
-        all->engine->losses.unknown_socket++;
-        return NULL;
-    }
-    return session_new(all, socket, key, role, proof);
+    struct udp_socket *socket = table_get(&all->sockets.by_cookie, key->cookie);
+    return socket ? session_new(all, socket, key, role, proof) : NULL;
 }
 
 /* Unanswered calls of a socket some of whose datagrams were lost may have been answered. */
@@ -205,15 +234,54 @@ static uint32_t forgive(struct session *session, uint32_t calls) {
     return forgiven;
 }
 
+/* It is needed as long as it has sessions, or the kernel may show some. */
+static void retire(struct datagrams *all, struct udp_socket *socket) {
+    if (!socket->closed || socket->first || socket->owes)
+        return;
+    engine_give_end(all->engine, socket->party.owner);
+    udp_sockets_free(&all->sockets, socket);
+}
+
+static void left_remove(struct session *session) {
+    struct left *list = session->left;
+    if (!list)
+        return;
+    if (session->later)
+        session->later->earlier = session->earlier;
+    else
+        list->last = session->earlier;
+    if (session->earlier)
+        session->earlier->later = session->later;
+    else
+        list->first = session->later;
+    list->count--;
+    session->left = NULL;
+}
+
+static void left_add(struct left *list, struct session *session) {
+    left_remove(session);
+    session->left = list;
+    session->earlier = list->last;
+    session->later = NULL;
+    if (list->last)
+        list->last->later = session;
+    else
+        list->first = session;
+    list->last = session;
+    list->count++;
+}
+
 static void session_end(struct datagrams *all, struct session *session, uint64_t now) {
     struct engine *engine = all->engine;
     struct udp_socket *socket = session->socket;
+    count_held(all, session);
     engine->now = now;
     calls_abandon(engine, &session->talk,
                   session->talk.timing ? 0 : forgive(session, calls_outstanding(&session->talk)));
     part(all, session);
     twins_remove(&all->twins, session);
     table_remove(&all->sessions, session->key);
+    left_remove(session);
     if (session->before)
         session->before->after = session->after;
     else
@@ -222,9 +290,49 @@ static void session_end(struct datagrams *all, struct session *session, uint64_t
         session->after->before = session->before;
     conversation_close(engine, &session->talk);
     free(session);
+    retire(all, socket);
 }
 
+/* ---- sessions that have left ---- */
+
+/* Its socket is closed before its twin was seen, which may be about to show itself: a server reads later. */
+static void leave(struct datagrams *all, struct session *session) {
+    conversation_leave(&session->talk);
+    session->talk.open = false;
+    session->left_time = all->engine->latest ? all->engine->latest : 1;
+    if (!session->socket->owes) /* else it waits for its totals */
+        left_add(&all->left, session);
+}
+
+/* No twin has come in time: it is counted for itself. One that may come yet is to know what was counted. */
+static void tell(struct datagrams *all, struct session *session) {
+    struct engine *engine = all->engine;
+    uint64_t now = engine->now;
+    engine->now = session->last_time;
+    session->held = false;
+    account(all, session);
+    calls_abandon(engine, &session->talk, forgive(session, calls_outstanding(&session->talk)));
+    conversation_leave(&session->talk);
+    left_add(&all->told, session);
+    if (session->talk.parsed != SIDE_CLIENT || !udp_sockets_may_serve(&all->sockets, &session->talk))
+        session_end(all, session, session->last_time);
+    engine->now = now;
+}
+
+static void settle_left(struct datagrams *all, uint64_t left_before) {
+    struct session *session;
+    while ((session = all->left.first) != NULL && session->left_time < left_before)
+        tell(all, session);
+    while ((session = all->told.first) != NULL &&
+           (session->left_time + LEFT_NS < left_before || all->told.count > LEFT_LIMIT))
+        session_end(all, session, session->last_time);
+}
+
+/* ---- sessions that are not on an edge yet ---- */
+
 static void settle(struct datagrams *all, struct session *session) {
+    if (session->left_time)
+        return;
     look_for_twin(all, session, true);
     if (!session->talk.timing)
         conversation_open(all->engine, &session->talk);
@@ -240,6 +348,7 @@ void datagrams_settle(struct datagrams *all, uint64_t seen_before) {
             settle(all, session);
     }
     all->fresh_count = kept;
+    settle_left(all, seen_before);
 }
 
 /* ---- sockets ---- */
@@ -247,6 +356,7 @@ void datagrams_settle(struct datagrams *all, uint64_t seen_before) {
 /* The session's socket has another owner. `told`: the session itself, or its twin, which knows it as the other end. */
 static void changed_hands(struct datagrams *all, const struct session *session, struct session *told) {
     struct conversation *talk = &told->talk;
+    count_held(all, told);
     conversation_leave(talk);
     put_party(all->engine, session->talk.parsed == SIDE_CLIENT ? &talk->client : &talk->server, session->socket->cookie,
               session->socket->party.owner);
@@ -254,20 +364,13 @@ static void changed_hands(struct datagrams *all, const struct session *session, 
 }
 
 void datagrams_opened(struct datagrams *all, const struct record_opened *record) {
-    struct udp_socket *socket = table_get(&all->sockets, record->cookie);
+    struct udp_socket *socket = udp_sockets_get(&all->sockets, record->cookie);
     if (!socket) {
-        socket = calloc(1, sizeof(*socket));
-        if (!socket || table_put(&all->sockets, record->cookie, socket)) {
-            all->engine->losses.connections_refused++;
-            free(socket);
-            return;
-        }
+        all->engine->losses.connections_refused++;
+        return;
     }
-    socket->cookie = record->cookie;
     socket->owner = record->owner;
-    socket->family = record->family == 2 ? 4 : 6;
-    socket->port = record->local_port;
-    memcpy(socket->address, record->local_address, 16);
+    udp_sockets_bind(&all->sockets, socket, record->local_address, record->family == 2 ? 4 : 6, record->local_port);
     conversation_own(all->engine, &socket->party, &record->owner, record->command);
     for (struct session *session = socket->first; session; session = session->after) {
         changed_hands(all, session, session);
@@ -276,17 +379,29 @@ void datagrams_opened(struct datagrams *all, const struct record_opened *record)
     }
 }
 
+/* Sessions whose last totals did not come with the close are in the kernel's table until they are shown once more. */
 void datagrams_closed(struct datagrams *all, const struct record_closed *record) {
-    struct udp_socket *socket = table_get(&all->sockets, record->cookie);
-    if (!socket) {
+    struct udp_socket *socket = table_get(&all->sockets.by_cookie, record->cookie);
+    if (!socket || socket->closed) {
         all->engine->losses.unknown_socket++;
         return;
     }
-    while (socket->first)
-        session_end(all, socket->first, record->time);
-    engine_give_end(all->engine, socket->party.owner);
-    table_remove(&all->sockets, record->cookie);
-    free(socket);
+    udp_sockets_close(&all->sockets, socket);
+    for (struct session *session = socket->first, *after; session; session = after) {
+        after = session->after;
+        if (session->left_time)
+            continue;
+        socket->owes = true;
+        if (session->twin)
+            session_end(all, session, record->time);
+        else
+            leave(all, session);
+    }
+    if (socket->owes) {
+        socket->next_owing = all->sockets.owing;
+        all->sockets.owing = socket;
+    }
+    retire(all, socket);
 }
 
 static void note_lost(struct datagrams *all, struct udp_socket *socket, uint32_t lost) {
@@ -374,8 +489,10 @@ void datagrams_show(struct datagrams *all, const struct record_datagram *record,
     memcpy(key.address, record->peer_address, 16);
     all->engine->now = record->time;
     struct session *session = session_of(all, &key, record->role, record->proof);
-    if (!session)
+    if (!session) {
+        all->engine->losses.unknown_socket += !table_get(&all->sockets.by_cookie, key.cookie);
         return;
+    }
     session->last_time = record->time;
     session->talk.shown = true;
     note_lost(all, session->socket, record->lost);
@@ -427,43 +544,125 @@ static void account(struct datagrams *all, struct session *session) {
     window->response_datagrams += risen.datagrams[1];
 }
 
-void datagrams_totals(struct datagrams *all, const struct session_key *key, const struct session_totals *totals,
-                      bool last) {
-    all->engine->now = totals->last_time;
-    struct session *session = session_of(all, key, totals->role, totals->proof);
-    if (!session)
-        return;
+/* The moment at which what was read is counted. It was read when the window had ended, so all of it is that one's. */
+static uint64_t counted_at(const struct datagrams *all, uint64_t last_time) {
     const struct edges *edges = all->engine->edges;
-    uint64_t before = edges->start && edges->previous_open ? edges->start - 1 : totals->last_time;
-    all->engine->now = last || totals->last_time < before ? totals->last_time : before;
+    uint64_t before = edges->start && edges->previous_open ? edges->start - 1 : last_time;
+    return last_time < before ? last_time : before;
+}
+
+static void count_held(struct datagrams *all, struct session *session) {
+    uint64_t now = all->engine->now;
+    if (!session->held)
+        return;
+    session->held = false;
+    all->engine->now = counted_at(all, session->last_time);
+    account(all, session);
+    all->engine->now = now;
+}
+
+static void read_totals(struct datagrams *all, struct session *session, const struct session_totals *totals) {
     if (session->first_time && session->first_time != totals->first_time) /* it was over, and began again */
         session->over = session->read;
     session->first_time = totals->first_time;
     session->last_time = totals->last_time > session->last_time ? totals->last_time : session->last_time;
     session->round = all->round;
     session->read = counts_of(session, totals);
+}
+
+static void look_again(struct datagrams *all, struct session *session) {
     if (!session->stale || is_beyond(&session->read, &session->counted))
         look_for_twin(all, session, !session->stale);
-    account(all, session);
-    if (last)
-        session_end(all, session, totals->last_time);
+}
+
+/* The last totals of a session: with a twin it is over, else it may have one yet. */
+static void ends(struct datagrams *all, struct session *session, uint64_t last_time) {
+    all->engine->now = last_time;
+    if (session->twin) {
+        account(all, session);
+        session_end(all, session, last_time);
+    } else if (session->left_time) {
+        tell(all, session);
+    } else {
+        leave(all, session);
+        settle_left(all, session->left_time > CONNECTION_GRACE_NS ? session->left_time - CONNECTION_GRACE_NS : 0);
+    }
+}
+
+bool datagrams_totals(struct datagrams *all, const struct session_key *key, const struct session_totals *totals,
+                      bool last) {
+    const struct udp_socket *socket = table_get(&all->sockets.by_cookie, key->cookie);
+    bool over = socket && socket->closed;
+    all->engine->now = totals->last_time;
+    if (over && !table_get(&all->sessions, key_of(key))) /* its twin has told, and will */
+        return true;
+    struct session *session = session_of(all, key, totals->role, totals->proof);
+    if (!session) { /* one that has just begun may stand in the ring yet */
+        all->engine->losses.unknown_socket +=
+            !socket && (last || totals->first_time + CONNECTION_GRACE_NS < all->engine->edges->start);
+        return false;
+    }
+    read_totals(all, session, totals);
+    all->engine->now = last ? totals->last_time : counted_at(all, totals->last_time);
+    look_again(all, session);
+    if (last || over)
+        ends(all, session, totals->last_time);
+    else if (session->twin)
+        account(all, session);
+    else
+        session->held = true;
+    return over;
+}
+
+/* What the kernel has shown of closed sockets' sessions now was the last. */
+static void settle_debts(struct datagrams *all) {
+    struct udp_socket *owing = all->sockets.owing;
+    all->sockets.owing = NULL;
+    for (struct udp_socket *socket = owing, *next; socket; socket = next) {
+        next = socket->next_owing;
+        for (struct session *session = socket->first, *after; session; session = after) {
+            after = session->after;
+            if (!session->left)
+                tell(all, session);
+        }
+        socket->owes = false;
+        retire(all, socket);
+    }
 }
 
 void datagrams_shown_all(struct datagrams *all) {
     uint32_t round = all->round++;
+    settle_debts(all);
     for (size_t i = 0; i < all->sessions.capacity;) {
         struct session *session = all->sessions.slots[i].value;
-        if (session && session->round && session->round != round)
+        if (session && session->round && session->round != round && !session->left_time)
             session_end(all, session, session->last_time); /* another may stand in its slot now */
         else
             i++;
     }
 }
 
+/* Whoever is joined now may end another, and what stands in the table then moves. */
+static void count_all_held(struct datagrams *all) {
+    size_t count;
+    do {
+        count = all->sessions.count;
+        for (size_t i = 0; i < all->sessions.capacity; i++) {
+            struct session *session = all->sessions.slots[i].value;
+            if (!session || !session->held)
+                continue;
+            look_again(all, session);
+            count_held(all, session);
+        }
+    } while (all->sessions.count != count);
+}
+
 void datagrams_tick(struct datagrams *all, uint64_t now) {
+    count_all_held(all);
     for (size_t i = 0; i < all->sessions.capacity;) {
         struct session *session = all->sessions.slots[i].value;
-        if (session && !session->round && session->last_time + IDLE_NS < now) { /* the kernel's table was full */
+        if (session && !session->round && !session->left_time &&
+            session->last_time + IDLE_NS < now) { /* the kernel's table was full */
             session_end(all, session, now);
             continue;
         }
@@ -478,15 +677,18 @@ void datagrams_tick(struct datagrams *all, uint64_t now) {
 void datagrams_free(struct datagrams *all) {
     if (!all)
         return;
-    for (size_t i = 0; i < all->sockets.capacity; i++) {
-        struct udp_socket *socket = all->sockets.slots[i].value;
-        while (socket && socket->first)
+    for (size_t i = 0; i < all->sockets.by_cookie.capacity; i++) {
+        struct udp_socket *socket = all->sockets.by_cookie.slots[i].value;
+        if (!socket)
+            continue;
+        socket->owes = true; /* so that it stays where it is */
+        while (socket->first)
             session_end(all, socket->first, 0);
-        if (socket)
-            engine_give_end(all->engine, socket->party.owner);
-        free(socket);
+        engine_give_end(all->engine, socket->party.owner);
+        socket->party.owner = NULL;
     }
-    table_done(&all->sockets);
+    all->engine->datagrams = NULL;
+    udp_sockets_done(&all->sockets);
     table_done(&all->sessions);
     table_done(&all->twins.waiting);
     free(all->fresh);

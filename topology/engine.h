@@ -14,15 +14,18 @@
 #include "pool.h"
 
 struct conversation;
+struct datagrams;
 
 struct engine {
     struct parser_output output; /* first: the callbacks get back to the engine from it */
     struct conversation *current;
-    uint64_t now;   /* of the record at hand, CLOCK_MONOTONIC ns */
-    uint64_t began; /* when the first byte arrived that the parser is shown */
+    uint64_t now;    /* of the record at hand, CLOCK_MONOTONIC ns */
+    uint64_t latest; /* that time has come to, by the records */
+    uint64_t began;  /* when the first byte arrived that the parser is shown */
     struct namer namer;
     struct edges *edges;
     struct clients *clients; /* NULL: no limit */
+    struct datagrams *datagrams;
     struct traffic traffic;
     uint64_t call_timeout_ns;
     struct pool pool;

@@ -42,6 +42,7 @@ void server_remember(struct engine *engine, struct server_address at, const stru
     }
     known->end = edge->server;
     known->port = edge->server_port;
+    known->here = edge->server_here;
     if (edge->protocol != PROTOCOL_UNKNOWN)
         known->protocol = edge->protocol;
 }

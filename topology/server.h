@@ -15,6 +15,7 @@ struct known_server {
     struct edge_end end;
     uint16_t port;             /* its own, behind any NAT */
     enum protocol_id protocol; /* PROTOCOL_UNKNOWN: none yet */
+    bool here;                 /* its socket was on this host */
 };
 
 struct server_address {

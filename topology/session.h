@@ -1,21 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One end's part of a UDP exchange, and the socket it belongs to. Private to topology/datagram.c and twin.c. */
+/* One end's part of a UDP exchange. Private to topology/datagram.c and twin.c. */
 #ifndef WEFT_TOPOLOGY_SESSION_H
 #define WEFT_TOPOLOGY_SESSION_H
 
 #include "datagram.h"
+#include "udp_socket.h"
 
-struct udp_socket {
-    uint64_t cookie;
-    struct record_owner owner;
-    struct party party; /* who owns it */
-    char command[16];
-    uint8_t address[16], family; /* what it is bound to; zeroes: nothing */
-    uint16_t port;
-    uint32_t lost;         /* datagrams, as the kernel last told */
-    uint32_t unexplained;  /* of those, not counted as lost calls yet */
-    struct session *first; /* of its sessions */
-};
+struct left;
 
 struct session {
     struct conversation talk; /* first */
@@ -38,6 +29,10 @@ struct session {
     bool stale;            /* its twin is gone, and no datagram was shown since */
     uint32_t former_netns; /* of that twin, and whom it spoke to */
     uint8_t former_peer[16];
+    bool held;                       /* `read` is in no edge yet: its twin may show itself */
+    uint64_t left_time;              /* its socket is closed, and its twin may show itself yet; 0: it has not left */
+    struct left *left;               /* the list that it is in then; NULL: none */
+    struct session *earlier, *later; /* in that */
 };
 
 /* Sessions that wait for their other end, by their pair of ports. */
@@ -51,8 +46,9 @@ void twins_remove(struct twins *twins, struct session *session);
 void twins_part(struct twins *twins, struct session *session);
 /*
  * The one session that can only be the other end; NULL: none, or more than one. It waits until it is removed. For one
- * that has had a twin, that is what speaks from where and to where its twin did. Stale ones are looked at only if
- * `stale`: a port that is used again may lead to another server's socket, which has not spoken yet.
+ * that has had a twin, that is what speaks from where and to where its twin did. Of clients that had the same port one
+ * after the other, and have left, it is the first. Stale ones are looked at only if `stale`: a port that is used again
+ * may lead to another server's socket, which has not spoken yet.
  */
 struct session *twins_find(const struct twins *twins, const struct session *session, bool stale);
 

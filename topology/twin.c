@@ -52,19 +52,13 @@ void twins_remove(struct twins *twins, struct session *session) {
         table_remove(&twins->waiting, key_of(session));
 }
 
-static bool is_set(const uint8_t *address) {
-    static const uint8_t zeroes[16];
-    return memcmp(address, zeroes, 16) != 0;
-}
-
 /* The server sees the client at an address that its socket may have, and the other way round. */
 static bool may_be_one(const struct session *client, const struct session *server) {
     const struct conversation *c = &client->talk, *s = &server->talk;
     if (c->family != s->family)
         return false;
-    if (is_set(client->socket->address) && memcmp(client->socket->address, s->client_address, 16) != 0)
-        return false;
-    if (is_set(server->socket->address) && memcmp(server->socket->address, c->server_address, 16) != 0)
+    if (!udp_socket_may_have(client->socket, s->client_address) ||
+        !udp_socket_may_have(server->socket, c->server_address))
         return false;
     bool local = address_is_local(c->server_address, c->family) || address_is_local(s->client_address, s->family);
     return !local || c->netns == s->netns;
@@ -104,14 +98,38 @@ static unsigned count_fits(struct session *first, const struct session *session,
     return count;
 }
 
+/*
+ * Clients that came one after the other from one port, and have all left but perhaps the last: the server reads what
+ * the first of them sent first. NULL if they are not that.
+ */
+static struct session *first_to_leave(struct session *first, const struct session *session, struct look look) {
+    struct session *found = NULL;
+    unsigned looked = 0, staying = 0;
+    for (struct session *other = first; other && looked < LOOK_LIMIT; other = other->next, looked++) {
+        if (other == session || (other->stale && !look.stale) || !fit(session, other) ||
+            (look.alike && !began_alike(session, other)))
+            continue;
+        staying += !other->left_time;
+        if (staying > 1 || (found && found->talk.netns != other->talk.netns))
+            return NULL;
+        if (!found || !found->left_time || (other->left_time && other->left_time <= found->left_time))
+            found = other; /* of those that left at once, the one that came first: it stands last */
+    }
+    return found && found->left_time && found->talk.parsed == SIDE_CLIENT ? found : NULL;
+}
+
 struct session *twins_find(const struct twins *twins, const struct session *session, bool stale) {
     struct session *first = table_get(&twins->waiting, key_of(session)), *found = NULL, *rival = NULL;
     struct look look = {.stale = stale};
     unsigned count = count_fits(first, session, look, &found);
     look.alike = count > 1;
-    if (look.alike)
+    if (look.alike && session->first_hash)
         count = count_fits(first, session, look, &found);
-    if (count != 1)
+    if (count > 1) {
+        look.alike = session->first_hash != 0;
+        found = first_to_leave(first, session, look);
+    }
+    if (!count || !found)
         return NULL;
     /* And the found one has no other choice either. */
     return count_fits(first, found, look, &rival) <= 1 && (!rival || rival == session) ? found : NULL;

@@ -72,9 +72,9 @@ static void merge(struct worker *worker, enum edges_part part) {
         pthread_cond_signal(&all->done);
 }
 
-static void on_session(void *context, const struct session_key *key, const struct session_totals *totals) {
+static bool on_session(void *context, const struct session_key *key, const struct session_totals *totals) {
     const struct worker *worker = context;
-    connections_session(worker->connections, key, totals, false);
+    return connections_session(worker->connections, key, totals, false);
 }
 
 /* A window has just ended: what UDP moved in it. */
@@ -84,6 +84,15 @@ static void count_sessions(struct worker *worker) {
         return;
     source->sessions(source->context, on_session, worker);
     connections_sessions_shown(worker->connections);
+}
+
+/* Within a drain, the ring holds more that is as old as the last record that it showed. */
+static void settle(struct worker *worker, enum task task, bool draining) {
+    uint64_t now = draining ? connections_latest(worker->connections) : monotonic();
+    if (task == TASK_DRAINED)
+        connections_settle(worker->connections, UINT64_MAX);
+    else if (now > CONNECTION_GRACE_NS)
+        connections_settle(worker->connections, now - CONNECTION_GRACE_NS);
 }
 
 /* `draining`: called from within a drain, in which the ring must not be drained. */
@@ -99,12 +108,16 @@ static void serve(struct worker *worker, bool draining) {
     worker->served = request;
     if (task == TASK_DRAINED && !draining)
         drain_to_the_end(worker);
-    connections_settle(worker->connections, task == TASK_DRAINED ? UINT64_MAX : monotonic() - CONNECTION_GRACE_NS);
+    settle(worker, task, draining);
     edges_plan(&worker->edges, &clock);
     if (task == TASK_PLAN || task == TASK_DRAINED)
         count_sessions(worker);
     if (task == TASK_PLAN)
         return;
+    if (task == TASK_DRAINED && !draining) { /* what was counted may be of sockets that the ring tells of only now */
+        drain_to_the_end(worker);
+        connections_settle(worker->connections, UINT64_MAX);
+    }
     if (task == TASK_ENDED || task == TASK_DRAINED)
         connections_tick(worker->connections, monotonic());
     pthread_mutex_lock(&all->mutex);

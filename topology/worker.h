@@ -15,7 +15,8 @@
 
 typedef void (*worker_record)(void *context, const void *record, size_t size);
 
-typedef void (*worker_session)(void *context, const struct session_key *key, const struct session_totals *totals);
+/* True: the kernel need hold it no more. */
+typedef bool (*worker_session)(void *context, const struct session_key *key, const struct session_totals *totals);
 
 /* Where records come from. Each ring is used by one thread, its worker's. */
 struct worker_source {

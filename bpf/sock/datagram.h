@@ -222,8 +222,68 @@ static void send_session(struct conn *conn) {
     bpf_map_delete_elem(&sessions, &conn->session);
 }
 
+/* ---- sockets that wait to be spoken to ---- */
+
+/*
+ * A server's socket is told when it is bound, so that who sends to it is known to send to its owner before that has
+ * read anything. Its first operation tells of it once more: its address may be known better then.
+ */
+static void datagram_bound(struct bpf_sock *context, __u16 family, const __u32 words[4], __u16 port) {
+    const struct sock *sk = (const struct sock *)context; /* which it is: the verifier lets only some fields be used */
+    struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+    struct conn *conn = bpf_sk_storage_get(&conns, context, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    struct record_owner *owner = bpf_sk_storage_get(&owners, context, 0, BPF_SK_STORAGE_GET_F_CREATE);
+    __u32 netns = BPF_CORE_READ(sk, __sk_common.skc_net.net, ns.inum);
+    if (!conn || !owner) {
+        count(COUNTER_STORAGE_REFUSED, 1);
+        return;
+    }
+    stamp(owner);
+    if (owner->tgid == self_tgid || (only_netns && netns != only_netns))
+        conn->flags |= FLAG_IGNORED;
+    conn->cookie = bpf_get_socket_cookie(context);
+    conn->local_port = port;
+    void *ring = ring_at(0);
+    if (!ring || (conn->flags & (FLAG_IGNORED | FLAG_OPENED_SENT)))
+        return;
+    struct record_opened opened = {.kind = RECORD_OPENED,
+                                   .family = family,
+                                   .transport = TRANSPORT_UDP,
+                                   .time = bpf_ktime_get_ns(),
+                                   .cookie = conn->cookie,
+                                   .owner = *owner,
+                                   .local_port = port};
+    bool mapped = family == AF_INET6 && !words[0] && !words[1] && words[2] == bpf_htonl(0xffff);
+    __u32 *address = (__u32 *)opened.local_address;
+    opened.family = mapped ? AF_INET : family;
+    address[0] = mapped ? words[3] : words[0];
+    address[1] = mapped ? 0 : words[1];
+    address[2] = mapped ? 0 : words[2];
+    address[3] = mapped ? 0 : words[3];
+    opened.owner.netns = netns;
+    bpf_probe_read_kernel_str(opened.command, sizeof(opened.command), task->comm);
+    if (bpf_ringbuf_output(ring, &opened, sizeof(opened), BPF_RB_NO_WAKEUP)) {
+        count(COUNTER_RING_FULL_OPENED, 1);
+        return;
+    }
+    conn->flags |= FLAG_BOUND_SENT;
+    wake_agent(0, ring);
+}
+
+/* The same of one that is older than the agent, if its port was chosen by the program. */
+static void datagram_found(struct sock *sk, struct conn *conn) {
+    struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
+    conn->flags |= FLAG_FOUND_OPEN;
+    conn->ring = 0;
+    if (!owner || !owner->tgid || (conn->flags & FLAG_IGNORED) || owner->tgid == self_tgid ||
+        !(BPF_CORE_READ_BITFIELD(sk, sk_userlocks) & SOCK_BINDPORT_LOCK))
+        return;
+    if (!send_opened(sk, conn, owner, bpf_ktime_get_ns(), 0))
+        conn->flags = (conn->flags & ~FLAG_OPENED_SENT) | FLAG_BOUND_SENT;
+}
+
 static void datagram_closed(struct conn *conn) {
-    if (!(conn->flags & FLAG_OPENED_SENT) || (conn->flags & FLAG_IGNORED))
+    if (!(conn->flags & (FLAG_OPENED_SENT | FLAG_BOUND_SENT)) || (conn->flags & FLAG_IGNORED))
         return;
     if (conn->sessions == 1)
         send_session(conn);

@@ -167,6 +167,22 @@ int socket_released(struct bpf_sock *sk) {
     return 1;
 }
 
+SEC("cgroup/post_bind4")
+int socket_bound4(struct bpf_sock *sk) {
+    __u32 words[4] = {sk->src_ip4};
+    if (sk->protocol == IPPROTO_UDP)
+        datagram_bound(sk, AF_INET, words, sk->src_port);
+    return 1;
+}
+
+SEC("cgroup/post_bind6")
+int socket_bound6(struct bpf_sock *sk) {
+    __u32 words[4] = {sk->src_ip6[0], sk->src_ip6[1], sk->src_ip6[2], sk->src_ip6[3]};
+    if (sk->protocol == IPPROTO_UDP)
+        datagram_bound(sk, AF_INET6, words, sk->src_port);
+    return 1;
+}
+
 SEC("cgroup/sendmsg4")
 int send_peer4(struct bpf_sock_addr *context) {
     tell_peer4(context);
@@ -269,7 +285,7 @@ int seed_datagrams(struct bpf_iter__udp *context) {
     struct udp_sock *udp = context->udp_sk;
     struct sock *sk = (struct sock *)udp;
     struct conn *conn = sk ? conn_of(sk) : NULL;
-    if (conn && !(conn->flags & FLAG_OPENED_SENT))
-        conn->flags |= FLAG_FOUND_OPEN;
+    if (conn && !(conn->flags & (FLAG_OPENED_SENT | FLAG_BOUND_SENT)))
+        datagram_found(sk, conn);
     return 0;
 }

@@ -36,6 +36,7 @@ enum {
     FLAG_IGNORED = 16,
     FLAG_FOUND_OPEN = 32, /* older than the agent: who spoke first is not known */
     FLAG_CLOSED = 64,     /* told; an MPTCP socket closes more than once */
+    FLAG_BOUND_SENT = 128 /* UDP: told before its first operation, which tells of it again */
 };
 
 /* TCP: everything. UDP: cookie, flags, lost, local port, owner, and `sent`, `received` as sums over all peers. */

@@ -9,7 +9,7 @@ import conftest
 from conftest import ROOT
 
 WEFT = ROOT / "build" / "release" / "tests" / "absence" / "weft_absence"
-OPTIONAL = ["tcp_state_nested", "stamp_socket", "socket_released", "send_peer4", "send_peer6", "receive_peer4", "receive_peer6",
+OPTIONAL = ["tcp_state_nested", "stamp_socket", "socket_released", "socket_bound4", "socket_bound6", "send_peer4", "send_peer6", "receive_peer4", "receive_peer6",
             "process_exec", "cgroup_made", "seed_owners", "seed_connections", "seed_datagrams"]
 REQUESTS = 300
 

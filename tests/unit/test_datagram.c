@@ -133,7 +133,7 @@ static void test_a_client_alone_makes_a_half_edge_and_totals_are_deltas(void **u
     assert_int_equal(edge->window.request_bytes, 300);
     assert_int_equal(edge->in_flight, 1);
     assert_int_equal(edge->open_connections, 1);
-    totals(&world, &client, far, 53, true, 400, 100);
+    entry(&world, &client, far, 53, true, 400, 100, 1, true);
     closes(&world, &client);
     world_next_window(&world);
     edge = world_edge(&world, PROTOCOL_DNS);
@@ -176,6 +176,7 @@ static void test_an_answer_that_did_not_fit_the_ring_makes_a_lost_call(void **un
     RECEIVES(&world, &server, far, 41001, false, QUERY);
     SENDS(&world, &server, far, 41001, false, ANSWER);
     closes(&world, &server);
+    connections_sessions_shown(world.connections);
     world_next_window(&world);
     const struct edge *edge = world_edge(&world, PROTOCOL_DNS);
     assert_int_equal(edge->window.calls, 1);
@@ -468,6 +469,315 @@ static void test_ends_that_begin_again_count_once(void **unused) {
     world_close(&world);
 }
 
+/* ---- ends that are told late ---- */
+
+/* A window ends as a worker sees it: the kernel's totals are read, and only later is the window given out. */
+static void window_ends(struct world *world) {
+    world->sequence++;
+    world->now = world->sequence * 10 * SECOND;
+    connections_settle(world->connections, world->now - CONNECTION_GRACE_NS);
+    struct window_clock clock = world_clock(world);
+    edges_plan(&world->edges, &clock);
+}
+
+static void window_is_given_out(struct world *world) {
+    connections_sessions_shown(world->connections);
+    world->now += 2 * SECOND;
+    connections_settle(world->connections, world->now - CONNECTION_GRACE_NS);
+    connections_tick(world->connections, world->now);
+    edges_clear(&world->merged);
+    edges_merge(&world->merged, &world->edges, EDGES_ENDED);
+}
+
+static void assert_one_edge(const struct world *world, uint64_t request, uint64_t response, uint32_t connects) {
+    assert_int_equal(world_edges(world), 1);
+    const struct edge *edge = edge_between(world, CLIENT_PROCESS, SERVER_PROCESS);
+    assert_moved(edge, request, response, connects);
+    assert_true(edge->client_here && edge->server_here);
+}
+
+/* The totals that are read when the window ends are ahead of the ring, in which the client stands yet. */
+static void test_totals_of_a_client_that_the_ring_has_not_told_wait_for_it(void **unused) {
+    (void)unused;
+    for (int opened = 0; opened < 2; opened++) {
+        struct world world;
+        world_open(&world);
+        struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0}, server = {2, {0}, 443, 1, SERVER_PROCESS, 0};
+        opens(&world, &server);
+        if (opened)
+            opens(&world, &client);
+        world.now = 9 * SECOND;
+        window_ends(&world);
+        uint64_t since = world.now -= 1000;
+        entry(&world, &server, here, 41000, false, 200, 100, since, false);
+        entry(&world, &client, here, 443, true, 100, 200, since,
+              false); /* of a socket that is not known yet, perhaps */
+        opens(&world, &client);
+        SENDS(&world, &client, here, 443, true, SECRET);
+        RECEIVES(&world, &server, here, 41000, false, SECRET);
+        window_is_given_out(&world);
+        assert_one_edge(&world, 100, 200, 1);
+        assert_int_equal(connections_losses(world.connections)->unknown_socket, 0);
+        entry(&world, &client, here, 443, true, 200, 300, since, false);
+        entry(&world, &server, here, 41000, false, 300, 200, since, false);
+        world_next_window(&world);
+        assert_one_edge(&world, 100, 100, 0);
+        world_close(&world);
+    }
+}
+
+/* The port had another client before, so the server's session is older than this window. */
+static void test_totals_of_a_port_used_again_wait_for_the_client(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp server = {9, {0}, 443, 1, SERVER_PROCESS, 0};
+    struct udp clients[2] = {{1, {0}, 41000, 1, CLIENT_PROCESS, 0}, {2, {0}, 41000, 1, CLIENT_PROCESS, 0}};
+    opens(&world, &server);
+    visit(&world, &clients[0], &server, true, 1000, 2000);
+    window_ends(&world);
+    world.now -= 1000;
+    totals(&world, &server, here, 41000, false, 2700, 1300);
+    visit(&world, &clients[1], &server, false, 300, 700);
+    window_is_given_out(&world);
+    assert_one_edge(&world, 1300, 2700, 2);
+    world_close(&world);
+}
+
+/* A server that is behind with reading: it is known by its socket, and its session comes in a later window. */
+static void test_a_server_that_has_not_read_yet_is_known_by_its_socket(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0}, server = {2, {0}, 443, 1, SERVER_PROCESS, 0};
+    opens(&world, &server); /* bound; it has not read */
+    opens(&world, &client);
+    SENDS(&world, &client, here, 443, true, SECRET);
+    window_ends(&world);
+    world.now -= 1000;
+    totals(&world, &client, here, 443, true, 100, 0);
+    window_is_given_out(&world);
+    assert_one_edge(&world, 100, 0, 1);
+    uint64_t id = edge_between(&world, CLIENT_PROCESS, SERVER_PROCESS)->id;
+    RECEIVES(&world, &server, here, 41000, false, SECRET);
+    SENDS(&world, &server, here, 41000, false, SECRET);
+    totals(&world, &server, here, 41000, false, 100, 100);
+    totals(&world, &client, here, 443, true, 100, 100);
+    world_next_window(&world);
+    assert_one_edge(&world, 0, 100, 0);
+    assert_int_equal(edge_between(&world, CLIENT_PROCESS, SERVER_PROCESS)->id, id);
+    assert_int_equal(connections_traffic(world.connections)->all.bytes, 200);
+    world_close(&world);
+}
+
+/* The client was told first: of a server's socket that nobody has told of, its address is all that is known. */
+static void test_a_client_told_before_its_server_moves_to_it(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0}, server = {2, {0}, 443, 1, SERVER_PROCESS, 0};
+    opens(&world, &client);
+    SENDS(&world, &client, here, 443, true, SECRET);
+    totals(&world, &client, here, 443, true, 100, 0);
+    opens(&world, &server); /* within the same window that is enough */
+    world_next_window(&world);
+    assert_one_edge(&world, 100, 0, 1);
+    world_close(&world);
+
+    world_open(&world);
+    opens(&world, &client);
+    SENDS(&world, &client, here, 443, true, SECRET);
+    totals(&world, &client, here, 443, true, 100, 0);
+    world_next_window(&world);
+    assert_moved(edge_between(&world, CLIENT_PROCESS, 0x50000000u + 1 * 65536u + 443), 100, 0, 1);
+    opens(&world, &server);
+    RECEIVES(&world, &server, here, 41000, false, SECRET);
+    totals(&world, &server, here, 41000, false, 300, 100);
+    totals(&world, &client, here, 443, true, 100, 300);
+    world_next_window(&world);
+    assert_one_edge(&world, 0, 300, 0);
+    world_close(&world);
+}
+
+/* Sends once and is gone. */
+static void fires(struct world *world, const struct udp *client, const uint8_t peer[4], uint16_t port) {
+    opens(world, client);
+    SENDS(world, client, peer, port, true, SECRET);
+    entry(world, client, peer, port, true, 100, 0, client->cookie, true);
+    closes(world, client);
+}
+
+/* `passes`: between the client's end and the server's reading. */
+static void fired(uint64_t passes, bool window) {
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0}, server = {2, {0}, 8125, 1, SERVER_PROCESS, 0};
+    opens(&world, &server);
+    world.now = window ? 9 * SECOND : 5 * SECOND; /* it is waited for some seconds */
+    fires(&world, &client, here, 8125);
+    world.now += passes;
+    connections_settle(world.connections, world.now - CONNECTION_GRACE_NS);
+    if (window) {
+        window_ends(&world);
+        window_is_given_out(&world);
+        assert_one_edge(&world, 100, 0, 1);
+    }
+    RECEIVES(&world, &server, here, 41000, false, SECRET);
+    totals(&world, &server, here, 41000, false, 0, 100);
+    world_next_window(&world);
+    if (window)
+        assert_one_edge(&world, 0, 0, 0); /* the server's session is open */
+    else
+        assert_one_edge(&world, 100, 0, 1);
+    assert_int_equal(connections_traffic(world.connections)->all.bytes, 100);
+    world_close(&world);
+}
+
+static void test_a_client_that_is_gone_before_its_server_reads_counts_once(void **unused) {
+    (void)unused;
+    fired(0, false);
+    fired(SECOND, false);
+    fired(4 * SECOND, false);
+    fired(0, true);
+}
+
+/* Their datagrams are alike and wait at the server, and all of them are gone. */
+static void test_clients_that_had_one_port_in_turn_are_joined_in_turn(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp server = {9, {0}, 8125, 1, SERVER_PROCESS, 0};
+    opens(&world, &server);
+    for (uint64_t i = 1; i <= 3; i++)
+        fires(&world, &(struct udp){i, {0}, 41000, 1, 100 + i, 0}, here, 8125);
+    for (int i = 0; i < 3; i++)
+        RECEIVES(&world, &server, here, 41000, false, SECRET);
+    totals(&world, &server, here, 41000, false, 0, 300);
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 3);
+    for (uint32_t i = 1; i <= 3; i++)
+        assert_moved(edge_between(&world, 100 + i, SERVER_PROCESS), 100, 0, 1);
+    world_close(&world);
+}
+
+static void test_a_client_that_is_gone_and_whose_server_is_not_here_is_a_half_edge(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    fires(&world, &(struct udp){1, {0}, 41000, 1, CLIENT_PROCESS, 0}, far, 8125);
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 1);
+    const struct edge *edge = edge_between(&world, CLIENT_PROCESS, 0x50000000u + 7 * 65536u + 8125);
+    assert_moved(edge, 100, 0, 1);
+    assert_true(!edge->server_here);
+    assert_int_equal(edge->open_connections, 0);
+    world_close(&world);
+}
+
+/* ---- whose a server's address is ---- */
+
+/* Who is at the other end of a datagram to `peer` when those two sockets are bound, and neither has read. */
+static uint64_t server_of(const struct udp *one, const struct udp *other, const uint8_t peer[4]) {
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0};
+    opens(&world, one);
+    if (other)
+        opens(&world, other);
+    opens(&world, &client);
+    SENDS(&world, &client, peer, 443, true, SECRET);
+    totals(&world, &client, peer, 443, true, 100, 0);
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 1);
+    const struct edge *edge = world_edge(&world, PROTOCOL_UNKNOWN);
+    assert_int_equal(edge->server_here, edge->server.kind[0] == 'p');
+    uint64_t id = edge->server.id;
+    world_close(&world);
+    return id;
+}
+
+static void test_a_loopback_address_is_of_who_is_bound_there(void **unused) {
+    (void)unused;
+    const uint64_t nobody = 0x50000000u + 1 * 65536u + 443;
+    struct udp any = {2, {0}, 443, 1, 201, 0}, exact = {3, {127, 0, 0, 1}, 443, 1, 201, 0};
+    struct udp elsewhere = {4, {127, 0, 0, 2}, 443, 1, 201, 0}, apart = {5, {0}, 443, 2, 201, 0};
+    struct udp port = {6, {0}, 444, 1, 201, 0}, rival = {7, {0}, 443, 1, 202, 0}, worker = {8, {0}, 443, 1, 201, 0};
+    assert_int_equal(server_of(&any, NULL, here), 201);
+    assert_int_equal(server_of(&exact, NULL, here), 201);
+    assert_int_equal(server_of(&elsewhere, NULL, here), nobody);
+    assert_int_equal(server_of(&apart, NULL, here), nobody); /* another network namespace */
+    assert_int_equal(server_of(&port, NULL, here), nobody);
+    assert_int_equal(server_of(&any, &rival, here), nobody); /* SO_REUSEPORT: either may get it */
+    assert_int_equal(server_of(&any, &worker, here), 201);
+    assert_int_equal(server_of(&any, &apart, here), 201);
+}
+
+/* Of any other address that is no proof: it may be translated on its way, past a proxy that is bound to it. */
+static void test_another_address_is_of_who_was_joined_there(void **unused) {
+    (void)unused;
+    struct udp any = {2, {0}, 443, 1, 201, 0}, exact = {3, {192, 0, 2, 7}, 443, 1, 201, 0};
+    const uint64_t nobody = 0x50000000u + 7 * 65536u + 443;
+    assert_int_equal(server_of(&any, NULL, far), nobody);
+    assert_int_equal(server_of(&exact, NULL, far), nobody);
+
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 2, CLIENT_PROCESS, 0}, next = {4, {0}, 41001, 2, CLIENT_PROCESS, 0};
+    struct udp server = {2, {0}, 443, 1, SERVER_PROCESS, 0};
+    opens(&world, &server);
+    opens(&world, &client);
+    SENDS(&world, &client, far, 443, true, SECRET);
+    RECEIVES(&world, &server, client_address, 41000, false, SECRET);
+    opens(&world, &next);
+    SENDS(&world, &next, far, 443, true, SECRET);
+    totals(&world, &next, far, 443, true, 100, 0);
+    totals(&world, &client, far, 443, true, 100, 0);
+    world_next_window(&world);
+    assert_one_edge(&world, 200, 0, 2);
+    world_close(&world);
+}
+
+static void test_a_socket_that_is_closed_serves_nobody(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0}, server = {2, {0}, 443, 1, SERVER_PROCESS, 0};
+    opens(&world, &server);
+    closes(&world, &server);
+    opens(&world, &client);
+    SENDS(&world, &client, here, 443, true, SECRET);
+    totals(&world, &client, here, 443, true, 100, 0);
+    world_next_window(&world);
+    assert_null(edge_between(&world, CLIENT_PROCESS, SERVER_PROCESS));
+    assert_moved(edge_between(&world, CLIENT_PROCESS, 0x50000000u + 1 * 65536u + 443), 100, 0, 1);
+    world_close(&world);
+}
+
+/* Only a socket with one peer takes its totals along; those of others stand in the kernel's table. */
+static void test_what_a_closed_socket_moved_with_several_peers_is_read_once_more(void **unused) {
+    (void)unused;
+    struct world world;
+    world_open(&world);
+    struct udp client = {1, {0}, 41000, 1, CLIENT_PROCESS, 0};
+    struct session_key key = {.cookie = 1, .family = 2, .address = {192, 0, 2, 7}};
+    struct session_totals moved = {.bytes_sent = 100, .datagrams_sent = 1, .last_time = world.now, .first_time = 1};
+    opens(&world, &client);
+    for (uint16_t port = 1; port <= 3; port++)
+        SENDS(&world, &client, far, port, true, SECRET);
+    closes(&world, &client);
+    window_ends(&world);
+    for (key.port = 1; key.port <= 3; key.port++) /* the kernel may forget them */
+        assert_true(connections_session(world.connections, &key, &moved, false));
+    window_is_given_out(&world);
+    assert_int_equal(world_edges(&world), 3);
+    for (uint32_t port = 1; port <= 3; port++)
+        assert_moved(edge_between(&world, CLIENT_PROCESS, 0x50000000u + 7 * 65536u + port), 100, 0, 1);
+    assert_int_equal(connections_losses(world.connections)->unknown_socket, 0);
+    world_next_window(&world);
+    assert_int_equal(world_edges(&world), 0);
+    world_close(&world);
+}
+
 int main(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_both_ends_make_one_edge),
@@ -484,6 +794,17 @@ int main(void) {
         cmocka_unit_test(test_a_server_started_again_is_joined_with_the_client_that_stayed),
         cmocka_unit_test(test_a_socket_that_changes_hands_moves_to_another_edge),
         cmocka_unit_test(test_ends_that_begin_again_count_once),
+        cmocka_unit_test(test_totals_of_a_client_that_the_ring_has_not_told_wait_for_it),
+        cmocka_unit_test(test_totals_of_a_port_used_again_wait_for_the_client),
+        cmocka_unit_test(test_a_server_that_has_not_read_yet_is_known_by_its_socket),
+        cmocka_unit_test(test_a_client_told_before_its_server_moves_to_it),
+        cmocka_unit_test(test_a_client_that_is_gone_before_its_server_reads_counts_once),
+        cmocka_unit_test(test_clients_that_had_one_port_in_turn_are_joined_in_turn),
+        cmocka_unit_test(test_a_client_that_is_gone_and_whose_server_is_not_here_is_a_half_edge),
+        cmocka_unit_test(test_a_loopback_address_is_of_who_is_bound_there),
+        cmocka_unit_test(test_another_address_is_of_who_was_joined_there),
+        cmocka_unit_test(test_a_socket_that_is_closed_serves_nobody),
+        cmocka_unit_test(test_what_a_closed_socket_moved_with_several_peers_is_read_once_more),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
