@@ -9,7 +9,8 @@
  * them, else by their first packet, else by how their interfaces hang together.
  *
  * Readers (flows_each, path.h) may come from any thread: one mutex. All else belongs to one thread, the caller's.
- * Bounded: beyond `limit` connections the longest silent ones go, counted.
+ * Bounded: beyond `limit` connections, or twice as many flows, the longest silent ones go, counted. What is over stays
+ * for five minutes to be asked for.
  */
 #ifndef WEFT_TOPOLOGY_FLOWS_H
 #define WEFT_TOPOLOGY_FLOWS_H
@@ -123,8 +124,20 @@ void flows_nat(struct flows *flows, const struct nat_pair *pair);
 void flows_trouble(struct flows *flows, const struct trouble *trouble, size_t size); /* size of the ring's record */
 void flows_shown(struct flows *flows, uint64_t now);                                 /* CLOCK_MONOTONIC ns */
 
-/* A worker has put a connection on an edge: any thread. Flows of that socket or that pair count there. */
-void flows_edge(struct flows *flows, uint64_t cookie, uint64_t isn, uint64_t edge_id);
+/*
+ * A worker has put a connection on an edge: any thread, never blocked by a round. Its flows count there from then on; a
+ * later placement of the same connection moves it. TCP is found by `isn`; what has none by a socket and its peer, or by
+ * both addresses.
+ */
+struct flow_placement {
+    uint64_t edge_id, isn, time;
+    uint64_t client_cookie, server_cookie;          /* 0: not here */
+    uint8_t client_address[16], server_address[16]; /* as its sockets know them; zero: not bound */
+    uint16_t client_port, server_port;              /* server's: that which the client used */
+    uint8_t family, protocol;                       /* 4 or 6; IPPROTO_... */
+    uint32_t netns;
+};
+void flows_edge(struct flows *flows, const struct flow_placement *placement);
 
 /* One flow, joined, named: what a flow record, `weft flows` and the page show. Pointers live for the call. */
 struct flow_view {
@@ -159,8 +172,13 @@ void flows_window(struct flows *flows, void (*visit)(void *context, const struct
 void flows_add_to_edges(struct flows *flows, struct edges *merged);
 
 struct flows_counters {
-    uint64_t connections, evicted, memory_refused;
-    uint64_t drops_unmatched; /* packets dropped of no flow that is known */
+    uint64_t connections;          /* held now */
+    uint64_t evicted;              /* connections given up before their time, to make room */
+    uint64_t memory_refused;       /* flows, drops, sockets that were not taken in: no memory, or a table full */
+    uint64_t drops_unmatched;      /* packets dropped of no flow that is known */
+    uint64_t packets_unplaced;     /* at their first hop, of connections that were given up without an edge */
+    uint64_t packets_waiting;      /* at their first hop, of connections that have no edge yet */
+    uint64_t placements_forgotten; /* connections put on an edge of which no flow came */
 };
 void flows_counters(struct flows *flows, struct flows_counters *ret_counters);
 
