@@ -56,6 +56,10 @@ const char *live_path(const struct live *live) {
     return hooks_path(live->hooks);
 }
 
+const struct sock_bpf *live_sockets(const struct live *live) {
+    return live->skeleton;
+}
+
 void live_flush(struct live *live) {
     hooks_flush(live->hooks);
 }

@@ -26,6 +26,7 @@ struct live_options {
 };
 
 struct live;
+struct sock_bpf;
 /* Negative errno; `error` says what failed and what to do. */
 int live_new(const struct live_options *options, struct live **ret_live, char *error, size_t error_size);
 void live_free(struct live *live);
@@ -68,6 +69,8 @@ void live_unix(struct live *live, struct live_unix_totals *ret_totals);
 
 void live_counters(struct live *live, uint64_t ret_counters[COUNTER_KINDS]);
 const struct live_program *live_programs(const struct live *live, size_t *ret_count);
+/* The socket layer's skeleton, for whoever reads what it keeps on sockets. */
+const struct sock_bpf *live_sockets(const struct live *live);
 /* How sends and receives are seen on this kernel, in words. */
 const char *live_path(const struct live *live);
 /* Kernel memory: what hangs on each socket that weft knows, and what all maps and rings take, as the kernel counts it.

@@ -12,6 +12,7 @@
 
 #include "entries.h"
 #include "ring.h"
+#include "sock.skel.h"
 #include "tc.skel.h"
 #include "topology/table.h"
 
@@ -73,6 +74,12 @@ const char *packets_counter_name(enum packet_counter counter) {
 
 /* ---- life ---- */
 
+static void close_skeleton(void *context) {
+    struct packets *packets = context;
+    tc_bpf__destroy(packets->skeleton);
+    packets->skeleton = NULL;
+}
+
 static struct bpf_object *open_skeleton(void *context) {
     struct packets *packets = context;
     packets->skeleton = tc_bpf__open();
@@ -80,18 +87,19 @@ static struct bpf_object *open_skeleton(void *context) {
         return NULL;
     packets->skeleton->rodata->only_netns = packets->options.only_netns;
     bpf_map__set_max_entries(packets->skeleton->maps.flows, packets->options.flows_max);
+    const struct sock_bpf *sockets = packets->options.sockets;
+    int result = sockets ? bpf_map__reuse_fd(packets->skeleton->maps.owners, bpf_map__fd(sockets->maps.owners)) : 0;
+    if (result) {
+        close_skeleton(packets);
+        errno = -result;
+        return NULL;
+    }
     return packets->skeleton->obj;
 }
 
 static int load_skeleton(void *context) {
     struct packets *packets = context;
     return tc_bpf__load(packets->skeleton);
-}
-
-static void close_skeleton(void *context) {
-    struct packets *packets = context;
-    tc_bpf__destroy(packets->skeleton);
-    packets->skeleton = NULL;
 }
 
 static const struct program_set_ops ops = {

@@ -21,10 +21,13 @@
 #include "bpf/flow.h"
 #include "program_set.h"
 
+struct sock_bpf;
 struct packets_options {
     uint32_t flows_max;  /* 0: 65536 */
     uint32_t only_netns; /* inode: every interface is of this network namespace; 0: of any */
     uint64_t idle_ns;    /* a flow that was silent for this long is deleted; 0: 60 s */
+    /* The socket layer's skeleton, whose stamps on sockets the flows bear: it outlives `packets`. NULL: no owners. */
+    const struct sock_bpf *sockets;
 };
 
 struct packets;

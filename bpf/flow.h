@@ -38,17 +38,23 @@ struct flow_key {
 };
 
 enum flow_end_state {
-    END_UNKNOWN,  /* not looked for yet */
-    END_SOCKET,   /* cookie is its socket's; owner, if its tgid is not 0 */
-    END_LISTENER, /* the connection's own socket is not there yet: owner is the listener's */
-    END_NONE,     /* looked for: no socket that this hop can see. Forwarded, or the other end is elsewhere */
+    END_UNKNOWN, /* not looked for yet */
+    END_SOCKET,  /* cookie is its socket's; owner, if its tgid is not 0 */
+    /*
+     * Of a receiver: the connection's own socket is not there (yet), or UDP: the socket takes from anybody. Owner is
+     * whoever is bound there; before DNAT that may be another than who gets the packet, and a later hop knows better.
+     * Of a sender (SYN-ACK): it is being accepted, owner is the listener's.
+     * Cookie: of the connection's own socket to be, or of the UDP socket; 0: not known.
+     */
+    END_LISTENER,
+    END_NONE, /* looked for: no socket that this hop can see. Forwarded, or the other end is elsewhere */
 };
 
 struct flow_end {
     struct record_owner owner;
     __u64 cookie;
     __u8 state;  /* enum flow_end_state */
-    __u8 looked; /* times */
+    __u8 looked; /* times; 255: done */
     __u8 pad[6];
 };
 
@@ -62,6 +68,7 @@ enum flow_flag {
     FLOW_FROM_SERVER = 16,    /* it sent SYN with ACK */
     FLOW_DONT_FRAGMENT = 32,  /* packets bore DF (IPv6: always) */
     FLOW_SEQUENCE_KNOWN = 64, /* next_sequence is one */
+    FLOW_CLOSED = 128,        /* FIN or RST has passed */
 };
 
 struct flow {

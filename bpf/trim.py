@@ -58,14 +58,16 @@ def main():
         order.append(definition)
         for key in names(definition):
             table.setdefault(key, definition)
-    sources = " ".join(open(path).read() for path in sys.argv[1:])
-    words = set(WORD.findall(re.sub(r"/\*.*?\*/", "", sources, flags=re.S)))
-    words |= {"__u8", "__u16", "__u32", "__u64", "__s8", "__s16", "__s32", "__s64", "__be16", "__be32", "__wsum", "bpf_map_type",
-              "bool", "size_t"}
-    # Types that the sources reach only through fields of other types.
-    words |= {"nsproxy", "ns_common", "net", "kernfs_node", "cgroup_root", "cgroup_subsys_state", "mm_struct", "thread_info",
-              "possible_net_t", "seq_file", "bpf_iter_meta"}
-    queue = [key for word in words for key in ((k, word) for k in ("struct", "union", "enum", "typedef", "constant")) if key in table]
+    sources = " ".join(re.sub(r"/\*.*?\*/", "", open(path).read(), flags=re.S) for path in sys.argv[1:])
+    keys = {(kind, word) for word in WORD.findall(sources) for kind in ("typedef", "constant")}
+    keys |= set(re.findall(r"\b(struct|union|enum) (\w+)", sources))
+    keys |= {("typedef", word) for word in ("__u8", "__u16", "__u32", "__u64", "__s8", "__s16", "__s32", "__s64", "__be16", "__be32",
+                                            "__wsum", "bool", "size_t", "possible_net_t")}
+    # Types that the sources reach only through fields of other types, and what libbpf's headers name.
+    keys |= {("struct", word) for word in ("nsproxy", "ns_common", "net", "kernfs_node", "cgroup_root", "cgroup_subsys_state",
+                                           "mm_struct", "thread_info", "seq_file", "bpf_iter_meta")}
+    keys |= {("enum", "bpf_map_type")}
+    queue = [key for key in keys if key in table]
     wanted = set()
     while queue:
         key = queue.pop()

@@ -8,6 +8,8 @@
 #ifndef WEFT_BPF_SOCK_STATE_H
 #define WEFT_BPF_SOCK_STATE_H
 
+#include "../owners.h"
+
 #define AF_UNIX 1
 #define AF_INET 2
 #define AF_INET6 10
@@ -62,13 +64,6 @@ struct conn {
     __u16 local_port; /* the kernel has cleared its own when it reports the close */
     __u16 pad2[3];
 };
-
-struct {
-    __uint(type, BPF_MAP_TYPE_SK_STORAGE);
-    __uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
-    __type(key, int);
-    __type(value, struct record_owner);
-} owners SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_SK_STORAGE);

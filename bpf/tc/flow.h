@@ -41,6 +41,8 @@ static __noinline struct interface_totals *totals_new(const struct interface_key
 
 /* ---- what a packet tells ---- */
 
+#define FLOW_ANSWERED (FLOW_FROM_CLIENT | FLOW_ISN_SERVER) /* the client's, whose SYN the server has answered */
+
 static __always_inline __u32 segments_of(const struct __sk_buff *skb, const struct packet *packet) {
     if (skb->gso_segs)
         return skb->gso_segs;
@@ -81,8 +83,11 @@ static __always_inline void follow_sequence(struct flow *flow, const struct pack
         flow->next_sequence = to;
 }
 
-static __always_inline void count_tcp(struct flow *flow, struct __sk_buff *skb, const struct packet *packet) {
+static __always_inline void count_tcp(struct flow *flow, struct __sk_buff *skb, const struct packet *packet,
+                                      __u64 now) {
     __u8 flags = packet->tcp_flags;
+    if ((flow->flags & FLOW_ANSWERED) == FLOW_ANSWERED && !flow->ack_time && !(flags & (TCP_SYN | TCP_RST)))
+        flow->ack_time = now;
     follow_sequence(flow, packet, packet->end - packet->payload);
     if (!packet->window && !(flags & (TCP_SYN | TCP_RST)))
         flow->zero_windows++;
@@ -97,6 +102,8 @@ static __always_inline void count_tcp(struct flow *flow, struct __sk_buff *skb, 
     }
     flow->fin += !!(flags & TCP_FIN);
     flow->rst += !!(flags & TCP_RST);
+    if (flags & (TCP_FIN | TCP_RST))
+        flow->flags |= FLOW_CLOSED;
 }
 
 static __always_inline void count_network(struct flow *flow, const struct packet *packet) {
@@ -135,7 +142,7 @@ static __always_inline void add(struct flow *flow, struct __sk_buff *skb, const 
         flow->largest = largest;
     count_network(flow, packet);
     if (packet->key.protocol == IPPROTO_TCP && packet->tcp_flags)
-        count_tcp(flow, skb, packet);
+        count_tcp(flow, skb, packet, now);
 }
 
 /* ---- leaving ---- */
@@ -144,7 +151,7 @@ static __always_inline void add(struct flow *flow, struct __sk_buff *skb, const 
 __u64 sweep_now, idle_ns, closed_idle_ns;
 
 static long ask_to_leave(struct bpf_map *map, const struct flow_key *key, struct flow *flow, void *context) {
-    __u64 silent = flow->fin || flow->rst ? closed_idle_ns : idle_ns;
+    __u64 silent = flow->flags & FLOW_CLOSED ? closed_idle_ns : idle_ns;
     if (flow->leaving == FLOW_ASKED)
         __sync_val_compare_and_swap(&flow->leaving, FLOW_ASKED, FLOW_GONE);
     else if (flow->leaving == FLOW_STAYS && flow->last_time + silent <= sweep_now)

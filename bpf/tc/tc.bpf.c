@@ -24,6 +24,9 @@ const volatile __u32 only_netns; /* all interfaces are of this network namespace
 
 #include "flow.h"
 
+#include "handshake.h"
+#include "stamp.h"
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* ---- where ---- */
@@ -64,13 +67,21 @@ static __always_inline struct interface_totals *totals_of(struct __sk_buff *skb,
 
 /* ---- packets ---- */
 
+static __always_inline void count_packet(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
+                                         __u32 link_type, bool inside, __u64 now) {
+    if (packet->tcp_flags & TCP_SYN)
+        handshake(packet, flow, now);
+    add(flow, skb, packet, now);
+    stamp(skb, packet, flow, link_type, inside, now);
+}
+
 __noinline int count_inner(struct __sk_buff *skb, struct packet *packet, __u64 now) {
     if (!packet)
         return 0;
     parse_inner(skb, packet);
     struct flow *flow = flow_of(&packet->key);
     if (flow)
-        add(flow, skb, packet, now);
+        count_packet(skb, packet, flow, 0, true, now);
     else
         count(COUNTER_FLOWS_FULL);
     return 0;
@@ -86,15 +97,16 @@ static __always_inline int handle(struct __sk_buff *skb, enum flow_way way) {
         count(COUNTER_INTERFACES_FULL);
         return PASS;
     }
+    __u32 link_type = totals->link_type - 1;
     totals->packets[way]++;
     totals->bytes[way] += skb->len;
-    parse(skb, &packet, totals->link_type - 1);
+    parse(skb, &packet, link_type);
     totals->malformed[way] += packet.malformed;
 
     __u64 now = bpf_ktime_get_ns();
     struct flow *flow = flow_of(&packet.key);
     if (flow)
-        add(flow, skb, &packet, now);
+        count_packet(skb, &packet, flow, link_type, false, now);
     else {
         totals->overflow_packets[way]++;
         totals->overflow_bytes[way] += skb->len;

@@ -2,8 +2,8 @@
 /*
  * Attaches the packet programs to interfaces, and prints what they counted: the packet side by itself.
  *
- * usage: packet_watch [-i IDLE_NS] [-f FLOWS_MAX] [-n LINK_NETNSID] NETNS:INTERFACE...
- * NETNS: a file (/run/netns/a), or nothing for the own one. -n is of the interfaces after it.
+ * usage: packet_watch [-o] [-i IDLE_NS] [-f FLOWS_MAX] NETNS:INTERFACE[@LINK_NETNSID]...
+ * NETNS: a file (/run/netns/a), or nothing for the own one. -o: with the socket layer, for owners.
  * Prints "ready", then for each line on stdin one JSON object: everything that packets_show shows. Ends with its input.
  */
 #include <arpa/inet.h>
@@ -19,6 +19,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/live.h"
 #include "agent/packets.h"
 
 #define TCX_INGRESS ((enum bpf_attach_type)46) /* younger than the headers may be */
@@ -47,9 +48,11 @@ static uint32_t netns_inode(void) {
     return status.st_ino;
 }
 
-static void attach(struct packets *packets, const char *place, int own, int link_netnsid) {
-    const char *colon = strrchr(place, ':');
-    char path[256];
+static void attach(struct packets *packets, char *place, int own) {
+    char *colon = strrchr(place, ':'), *at = strrchr(place, '@'), path[256];
+    int link_netnsid = at ? atoi(at + 1) : -1;
+    if (at)
+        *at = '\0';
     if (!colon)
         fail("an interface is NETNS:NAME");
     snprintf(path, sizeof(path), "%.*s", (int)(colon - place), place);
@@ -167,16 +170,29 @@ static void print_all(struct packets *packets) {
            troubles.reused.flow.packets, troubles.reused.flow.isn);
 }
 
+static struct live *start_sockets(struct live **live) {
+    const struct live_options options = {.ring_bytes = 1 << 20, .rings = 1};
+    char error[256];
+    if (live_new(&options, live, error, sizeof(error)) < 0) {
+        fprintf(stderr, "packet_watch: %s\n", error);
+        exit(1);
+    }
+    return *live;
+}
+
 int main(int argc, char **argv) {
     struct packets_options options = {0};
     struct packets *packets = NULL;
+    struct live *live = NULL;
     char error[256], line[16];
-    int option, own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), link_netnsid = -1;
-    while ((option = getopt(argc, argv, "+i:f:")) > 0) {
+    int option, own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    while ((option = getopt(argc, argv, "+oi:f:")) > 0) {
         if (option == 'i')
             options.idle_ns = strtoull(optarg, NULL, 10);
         else if (option == 'f')
             options.flows_max = strtoul(optarg, NULL, 10);
+        else if (option == 'o')
+            options.sockets = live_sockets(start_sockets(&live));
         else
             return 2;
     }
@@ -185,10 +201,7 @@ int main(int argc, char **argv) {
         return 1;
     }
     for (int i = optind; i < argc; i++)
-        if (!strcmp(argv[i], "-n") && i + 1 < argc)
-            link_netnsid = atoi(argv[++i]);
-        else
-            attach(packets, argv[i], own, link_netnsid);
+        attach(packets, argv[i], own);
     puts("ready");
     fflush(stdout);
     while (fgets(line, sizeof(line), stdin)) {
@@ -196,5 +209,6 @@ int main(int argc, char **argv) {
         fflush(stdout);
     }
     packets_free(packets);
+    live_free(live);
     return 0;
 }

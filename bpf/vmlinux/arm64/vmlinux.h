@@ -7,18 +7,11 @@
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct __kernel_timespec;
-struct acpiphp_slot;
 struct address_space;
-struct assoc_array_ptr;
-struct attribute_group;
 struct audit_context;
-struct audit_names;
-struct bio;
 struct bio_list;
-struct blk_mq_ctx;
-struct blk_mq_hw_ctx;
+struct bio_vec;
 struct blk_plug;
-struct block_device;
 struct bpf_flow_keys;
 struct bpf_local_storage;
 struct bpf_map_ops;
@@ -29,37 +22,20 @@ struct bpf_prog_array;
 struct bpf_run_ctx;
 struct btf;
 struct btf_record;
-struct bus_dma_region;
-struct bus_type;
 struct capture_control;
-struct cdev;
 struct cfs_rq;
 struct cgroup_namespace;
 struct cgroup_rstat_cpu;
 struct cgroup_subsys;
-struct class;
-struct cma;
 struct compat_robust_list_head;
+struct completion;
 struct cred;
 struct ctl_node;
 struct ctl_table;
 struct ctl_table_root;
 struct dentry;
-struct dev_iommu;
 struct dev_pagemap;
-struct dev_pin_info;
-struct dev_pm_domain;
-struct dev_pm_qos;
-struct device_dma_parameters;
-struct device_driver;
-struct device_node;
-struct device_physical_location;
-struct device_private;
-struct device_type;
-struct dma_coherent_mem;
-struct dma_map_ops;
 struct dst_entry;
-struct ebitmap_node;
 struct fasync_struct;
 struct fib6_info;
 struct fib6_table;
@@ -72,11 +48,8 @@ struct fown_struct;
 struct fqdir;
 struct fs_struct;
 struct futex_pi_state;
-struct fwnode_handle;
 struct gendisk;
-struct hotplug_slot_ops;
 struct hrtimer_clock_base;
-struct hvc_struct;
 struct icmp_mib;
 struct icmpmsg_mib;
 struct icmpv6_mib;
@@ -88,11 +61,8 @@ struct inet_hashinfo;
 struct inet_peer_base;
 struct inode;
 struct io_context;
-struct io_cq;
-struct io_tlb_mem;
 struct io_uring_task;
 struct ioam6_pernet_data;
-struct iommu_group;
 struct ip_conntrack_stat;
 struct ip_mc_socklist;
 struct ip_options;
@@ -103,20 +73,15 @@ struct ipstats_mib;
 struct ipv4_devconf;
 struct ipv6_devconf;
 struct ipv6_pinfo;
-struct irq_domain;
 struct kernfs_iattrs;
 struct kernfs_open_node;
 struct kernfs_ops;
 struct kernfs_root;
-struct key_restriction;
+struct key;
 struct key_tag;
-struct key_type;
-struct key_user;
 struct kiocb;
 struct kioctx_table;
 struct kmem_cache;
-struct kobj_type;
-struct kset;
 struct kvec;
 struct linux_binfmt;
 struct linux_mib;
@@ -127,12 +92,10 @@ struct mempolicy;
 struct mm_cid;
 struct mmu_notifier_subscriptions;
 struct mnt_namespace;
-struct module;
 struct mpls_route;
 struct mptcp_data_frag;
 struct mptcp_mib;
 struct mptcp_sched_ops;
-struct msi_device_data;
 struct nameidata;
 struct neighbour;
 struct net_device;
@@ -147,16 +110,12 @@ struct numa_group;
 struct obj_cgroup;
 struct old_timespec32;
 struct page_pool;
-struct pci_slot;
 struct percpu_ref_data;
 struct perf_event;
 struct perf_event_context;
 struct pid_namespace;
 struct pipe_inode_info;
-struct pm_subsys_data;
 struct pollfd;
-struct port_buffer;
-struct ports_device;
 struct proc_dir_entry;
 struct proc_ns_operations;
 struct prot_inuse;
@@ -164,7 +123,6 @@ struct proto;
 struct proto_ops;
 struct psi_group;
 struct reclaim_state;
-struct request_queue;
 struct request_sock;
 struct robust_list_head;
 struct rq;
@@ -205,11 +163,8 @@ struct uprobe_task;
 struct user_namespace;
 struct uts_namespace;
 struct vfsmount;
-struct virtqueue;
 struct vm_area_struct;
 struct vm_struct;
-struct wake_irq;
-struct wakeup_source;
 struct workqueue_struct;
 struct xfrm_policy;
 struct xol_area;
@@ -273,10 +228,6 @@ typedef __u32 __be32;
 
 typedef __u32 __wsum;
 
-typedef u32 __kernel_dev_t;
-
-typedef __kernel_dev_t dev_t;
-
 typedef short unsigned int umode_t;
 
 typedef __kernel_pid_t pid_t;
@@ -293,13 +244,7 @@ typedef __kernel_loff_t loff_t;
 
 typedef __kernel_size_t size_t;
 
-typedef s32 int32_t;
-
-typedef u32 uint32_t;
-
 typedef s64 ktime_t;
-
-typedef u64 sector_t;
 
 typedef unsigned int gfp_t;
 
@@ -337,8 +282,6 @@ typedef atomic64_t atomic_long_t;
 struct cacheline_padding {
 	char x[0];
 };
-
-typedef __s64 time64_t;
 
 struct qspinlock {
 	union {
@@ -380,25 +323,6 @@ struct refcount_struct {
 };
 
 typedef struct refcount_struct refcount_t;
-
-struct kref {
-	refcount_t refcount;
-};
-
-struct kobject {
-	const char *name;
-	struct list_head entry;
-	struct kobject *parent;
-	struct kset *kset;
-	const struct kobj_type *ktype;
-	struct kernfs_node *sd;
-	struct kref kref;
-	unsigned int state_initialized: 1;
-	unsigned int state_in_sysfs: 1;
-	unsigned int state_add_uevent_sent: 1;
-	unsigned int state_remove_uevent_sent: 1;
-	unsigned int uevent_suppress: 1;
-};
 
 struct optimistic_spin_queue {
 	atomic_t tail;
@@ -1479,86 +1403,6 @@ struct pid {
 	struct upid numbers[0];
 };
 
-struct swait_queue_head {
-	raw_spinlock_t lock;
-	struct list_head task_list;
-};
-
-struct completion {
-	unsigned int done;
-	struct swait_queue_head wait;
-};
-
-typedef int32_t key_serial_t;
-
-typedef uint32_t key_perm_t;
-
-struct keyring_index_key {
-	long unsigned int hash;
-	union {
-		struct {
-			u16 desc_len;
-			char desc[6];
-		};
-		long unsigned int x;
-	};
-	struct key_type *type;
-	struct key_tag *domain_tag;
-	const char *description;
-};
-
-union key_payload {
-	void *rcu_data0;
-	void *data[4];
-};
-
-struct assoc_array {
-	struct assoc_array_ptr *root;
-	long unsigned int nr_leaves_on_tree;
-};
-
-struct key {
-	refcount_t usage;
-	key_serial_t serial;
-	union {
-		struct list_head graveyard_link;
-		struct rb_node serial_node;
-	};
-	struct rw_semaphore sem;
-	struct key_user *user;
-	void *security;
-	union {
-		time64_t expiry;
-		time64_t revoked_at;
-	};
-	time64_t last_used_at;
-	kuid_t uid;
-	kgid_t gid;
-	key_perm_t perm;
-	short unsigned int quotalen;
-	short unsigned int datalen;
-	short int state;
-	long unsigned int flags;
-	union {
-		struct keyring_index_key index_key;
-		struct {
-			long unsigned int hash;
-			long unsigned int len_desc;
-			struct key_type *type;
-			struct key_tag *domain_tag;
-			char *description;
-		};
-	};
-	union {
-		union key_payload payload;
-		struct {
-			struct list_head name_link;
-			struct assoc_array keys;
-		};
-	};
-	struct key_restriction *restrict_link;
-};
-
 struct nsproxy {
 	refcount_t count;
 	struct uts_namespace *uts_ns;
@@ -1799,14 +1643,6 @@ struct cgroup {
 	long: 64;
 };
 
-enum rpm_status {
-	RPM_INVALID = -1,
-	RPM_ACTIVE = 0,
-	RPM_RESUMING = 1,
-	RPM_SUSPENDED = 2,
-	RPM_SUSPENDING = 3,
-};
-
 struct iovec {
 	void *iov_base;
 	__kernel_size_t iov_len;
@@ -1838,161 +1674,6 @@ struct iov_iter {
 	};
 };
 
-enum dl_dev_state {
-	DL_DEV_NO_DRIVER = 0,
-	DL_DEV_PROBING = 1,
-	DL_DEV_DRIVER_BOUND = 2,
-	DL_DEV_UNBINDING = 3,
-};
-
-struct dev_links_info {
-	struct list_head suppliers;
-	struct list_head consumers;
-	struct list_head defer_sync;
-	enum dl_dev_state status;
-};
-
-struct pm_message {
-	int event;
-};
-
-typedef struct pm_message pm_message_t;
-
-enum rpm_request {
-	RPM_REQ_NONE = 0,
-	RPM_REQ_IDLE = 1,
-	RPM_REQ_SUSPEND = 2,
-	RPM_REQ_AUTOSUSPEND = 3,
-	RPM_REQ_RESUME = 4,
-};
-
-struct dev_pm_info {
-	pm_message_t power_state;
-	bool can_wakeup: 1;
-	bool async_suspend: 1;
-	bool in_dpm_list: 1;
-	bool is_prepared: 1;
-	bool is_suspended: 1;
-	bool is_noirq_suspended: 1;
-	bool is_late_suspended: 1;
-	bool no_pm: 1;
-	bool early_init: 1;
-	bool direct_complete: 1;
-	u32 driver_flags;
-	spinlock_t lock;
-	struct list_head entry;
-	struct completion completion;
-	struct wakeup_source *wakeup;
-	bool wakeup_path: 1;
-	bool syscore: 1;
-	bool no_pm_callbacks: 1;
-	bool async_in_progress: 1;
-	bool must_resume: 1;
-	bool may_skip_resume: 1;
-	struct hrtimer suspend_timer;
-	u64 timer_expires;
-	struct work_struct work;
-	wait_queue_head_t wait_queue;
-	struct wake_irq *wakeirq;
-	atomic_t usage_count;
-	atomic_t child_count;
-	unsigned int disable_depth: 3;
-	bool idle_notification: 1;
-	bool request_pending: 1;
-	bool deferred_resume: 1;
-	bool needs_force_resume: 1;
-	bool runtime_auto: 1;
-	bool ignore_children: 1;
-	bool no_callbacks: 1;
-	bool irq_safe: 1;
-	bool use_autosuspend: 1;
-	bool timer_autosuspends: 1;
-	bool memalloc_noio: 1;
-	unsigned int links_count;
-	enum rpm_request request;
-	enum rpm_status runtime_status;
-	enum rpm_status last_status;
-	int runtime_error;
-	int autosuspend_delay;
-	u64 last_busy;
-	u64 active_time;
-	u64 suspended_time;
-	u64 accounting_timestamp;
-	struct pm_subsys_data *subsys_data;
-	void (*set_latency_tolerance)(struct device *, s32);
-	struct dev_pm_qos *qos;
-};
-
-struct dev_msi_info {
-	struct irq_domain *domain;
-	struct msi_device_data *data;
-};
-
-struct dev_archdata {};
-
-enum device_removable {
-	DEVICE_REMOVABLE_NOT_SUPPORTED = 0,
-	DEVICE_REMOVABLE_UNKNOWN = 1,
-	DEVICE_FIXED = 2,
-	DEVICE_REMOVABLE = 3,
-};
-
-struct device {
-	struct kobject kobj;
-	struct device *parent;
-	struct device_private *p;
-	const char *init_name;
-	const struct device_type *type;
-	const struct bus_type *bus;
-	struct device_driver *driver;
-	void *platform_data;
-	void *driver_data;
-	struct {
-		const char *name;
-		spinlock_t lock;
-	} driver_override;
-	struct mutex mutex;
-	struct dev_links_info links;
-	struct dev_pm_info power;
-	struct dev_pm_domain *pm_domain;
-	struct dev_pin_info *pins;
-	struct dev_msi_info msi;
-	const struct dma_map_ops *dma_ops;
-	u64 *dma_mask;
-	u64 coherent_dma_mask;
-	u64 bus_dma_limit;
-	const struct bus_dma_region *dma_range_map;
-	struct device_dma_parameters *dma_parms;
-	struct list_head dma_pools;
-	struct dma_coherent_mem *dma_mem;
-	struct cma *cma_area;
-	struct io_tlb_mem *dma_io_tlb_mem;
-	struct dev_archdata archdata;
-	struct device_node *of_node;
-	struct fwnode_handle *fwnode;
-	int numa_node;
-	dev_t devt;
-	u32 id;
-	spinlock_t devres_lock;
-	struct list_head devres_head;
-	const struct class *class;
-	const struct attribute_group **groups;
-	void (*release)(struct device *);
-	struct iommu_group *iommu_group;
-	struct dev_iommu *iommu;
-	struct device_physical_location *physical_location;
-	enum device_removable removable;
-	bool offline_disabled: 1;
-	bool offline: 1;
-	bool of_node_reused: 1;
-	bool state_synced: 1;
-	bool can_match: 1;
-	bool dma_coherent: 1;
-	bool dma_skip_sync: 1;
-	bool dma_iommu: 1;
-	long unsigned int flags[1];
-};
-
 struct seq_file {
 	char *buf;
 	size_t size;
@@ -2006,24 +1687,6 @@ struct seq_file {
 	int poll_event;
 	const struct file *file;
 	void *private;
-};
-
-struct filename {
-	const char *name;
-	const char *uptr;
-	atomic_t refcnt;
-	struct audit_names *aname;
-	const char iname[0];
-};
-
-typedef __u32 blk_opf_t;
-
-typedef u8 blk_status_t;
-
-struct bio_vec {
-	struct page *bv_page;
-	unsigned int bv_len;
-	unsigned int bv_offset;
 };
 
 struct kernfs_elem_dir {
@@ -3104,13 +2767,6 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
-struct winsize {
-	short unsigned int ws_row;
-	short unsigned int ws_col;
-	short unsigned int ws_xpixel;
-	short unsigned int ws_ypixel;
-};
-
 typedef __u64 __addrpair;
 
 typedef __u32 __portpair;
@@ -3437,21 +3093,6 @@ struct socket {
 	struct socket_wq wq;
 };
 
-enum state {
-	Start = 0,
-	Collect = 1,
-	GotHeader = 2,
-	SkipIt = 3,
-	GotName = 4,
-	CopyFile = 5,
-	GotSymlink = 6,
-	Reset = 7,
-};
-
-struct fd {
-	long unsigned int word;
-};
-
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
@@ -3522,76 +3163,6 @@ struct bpf_iter_meta {
 	};
 	u64 session_id;
 	u64 seq_num;
-};
-
-struct listener {
-	struct list_head list;
-	pid_t pid;
-	char valid;
-};
-
-typedef __u32 req_flags_t;
-
-enum mq_rq_state {
-	MQ_RQ_IDLE = 0,
-	MQ_RQ_IN_FLIGHT = 1,
-	MQ_RQ_COMPLETE = 2,
-};
-
-enum rq_end_io_ret {
-	RQ_END_IO_NONE = 0,
-	RQ_END_IO_FREE = 1,
-};
-
-typedef enum rq_end_io_ret rq_end_io_fn(struct request *, blk_status_t);
-
-struct request {
-	struct request_queue *q;
-	struct blk_mq_ctx *mq_ctx;
-	struct blk_mq_hw_ctx *mq_hctx;
-	blk_opf_t cmd_flags;
-	req_flags_t rq_flags;
-	int tag;
-	int internal_tag;
-	unsigned int timeout;
-	unsigned int __data_len;
-	sector_t __sector;
-	struct bio *bio;
-	struct bio *biotail;
-	union {
-		struct list_head queuelist;
-		struct request *rq_next;
-	};
-	struct block_device *part;
-	u64 alloc_time_ns;
-	u64 start_time_ns;
-	u64 io_start_time_ns;
-	short unsigned int wbt_flags;
-	short unsigned int stats_sectors;
-	short unsigned int nr_phys_segments;
-	short unsigned int nr_integrity_segments;
-	enum mq_rq_state state;
-	atomic_t ref;
-	long unsigned int deadline;
-	union {
-		struct hlist_node hash;
-		struct llist_node ipi_list;
-	};
-	union {
-		struct rb_node rb_node;
-		struct bio_vec special_vec;
-	};
-	struct {
-		struct io_cq *icq;
-		void *priv[2];
-	} elv;
-	struct {
-		unsigned int seq;
-		rq_end_io_fn *saved_end_io;
-	} flush;
-	u64 fifo_time;
-	rq_end_io_fn *end_io;
-	void *end_io_data;
 };
 
 enum {
@@ -3729,22 +3300,6 @@ enum sock_type {
 	SOCK_PACKET = 10,
 };
 
-typedef u32 depot_stack_handle_t;
-
-struct location {
-	depot_stack_handle_t handle;
-	long unsigned int count;
-	long unsigned int addr;
-	long unsigned int waste;
-	long long int sum_time;
-	long int min_time;
-	long int max_time;
-	long int min_pid;
-	long int max_pid;
-	long unsigned int cpus[8];
-	nodemask_t nodes;
-};
-
 typedef __u16 __sum16;
 
 struct in_addr {
@@ -3863,29 +3418,6 @@ struct udphdr {
 	__sum16 check;
 };
 
-struct ebitmap {
-	struct ebitmap_node *node;
-	u32 highbit;
-};
-
-struct mls_level {
-	u32 sens;
-	struct ebitmap cat;
-};
-
-struct mls_range {
-	struct mls_level level[2];
-};
-
-struct context {
-	u32 user;
-	u32 role;
-	u32 type;
-	u32 len;
-	struct mls_range range;
-	char *str;
-};
-
 struct user_msghdr {
 	void *msg_name;
 	int msg_namelen;
@@ -3901,56 +3433,6 @@ typedef struct {
 	unsigned char bits;
 	short unsigned int val;
 } code;
-
-struct hotplug_slot {
-	const struct hotplug_slot_ops *ops;
-	struct list_head slot_list;
-	struct pci_slot *pci_slot;
-	struct module *owner;
-	const char *mod_name;
-};
-
-struct slot {
-	struct hotplug_slot hotplug_slot;
-	struct acpiphp_slot *acpi_slot;
-	unsigned int sun;
-};
-
-struct console___2 {
-	struct list_head list;
-	struct hvc_struct *hvc;
-	struct winsize ws;
-	u32 vtermno;
-};
-
-struct port_stats {
-	long unsigned int bytes_sent;
-	long unsigned int bytes_received;
-	long unsigned int bytes_discarded;
-};
-
-struct port {
-	struct list_head list;
-	struct ports_device *portdev;
-	struct port_buffer *inbuf;
-	spinlock_t inbuf_lock;
-	spinlock_t outvq_lock;
-	struct virtqueue *in_vq;
-	struct virtqueue *out_vq;
-	struct dentry *debugfs_file;
-	struct port_stats stats;
-	struct console___2 cons;
-	struct cdev *cdev;
-	struct device *dev;
-	struct kref kref;
-	wait_queue_head_t waitqueue;
-	char *name;
-	struct fasync_struct *async_queue;
-	u32 id;
-	bool outvq_full;
-	bool host_connected;
-	bool guest_connected;
-};
 
 struct fastopen_queue {
 	struct request_sock *rskq_rst_head;
@@ -4286,9 +3768,50 @@ struct udp_sock {
 	long: 64;
 };
 
-struct listeners {
-	struct callback_head rcu;
-	long unsigned int masks[0];
+struct bpf_tcp_sock {
+	__u32 snd_cwnd;
+	__u32 srtt_us;
+	__u32 rtt_min;
+	__u32 snd_ssthresh;
+	__u32 rcv_nxt;
+	__u32 snd_nxt;
+	__u32 snd_una;
+	__u32 mss_cache;
+	__u32 ecn_flags;
+	__u32 rate_delivered;
+	__u32 rate_interval_us;
+	__u32 packets_out;
+	__u32 retrans_out;
+	__u32 total_retrans;
+	__u32 segs_in;
+	__u32 data_segs_in;
+	__u32 segs_out;
+	__u32 data_segs_out;
+	__u32 lost_out;
+	__u32 sacked_out;
+	__u64 bytes_received;
+	__u64 bytes_acked;
+	__u32 dsack_dups;
+	__u32 delivered;
+	__u32 delivered_ce;
+	__u32 icsk_retransmits;
+};
+
+struct bpf_sock_tuple {
+	union {
+		struct {
+			__be32 saddr;
+			__be32 daddr;
+			__be16 sport;
+			__be16 dport;
+		} ipv4;
+		struct {
+			__be32 saddr[4];
+			__be32 daddr[4];
+			__be16 sport;
+			__be16 dport;
+		} ipv6;
+	};
 };
 
 enum {
@@ -4343,6 +3866,10 @@ struct bpf_iter__udp {
 	uid_t uid;
 	long: 0;
 	int bucket;
+};
+
+enum {
+	BPF_F_CURRENT_NETNS = -1,
 };
 
 struct mptcp_pm_data {
