@@ -104,3 +104,13 @@ group.initial.rebalance.delay.ms=0
         output = subprocess.run(["kcat", "-b", self.address, "-C", "-t", topic, "-e", "-q", "-o", "beginning", "-K", "\t"],
                                 check=True, capture_output=True, text=True, timeout=60).stdout
         return [(key, json.loads(value)) for key, value in (line.split("\t", 1) for line in output.splitlines())]
+
+    def topics(self):
+        """Those that the broker has, without its own."""
+        listed = subprocess.run(["kcat", "-b", self.address, "-L", "-J"], check=True, capture_output=True, timeout=60).stdout
+        return [topic["topic"] for topic in json.loads(listed)["topics"] if not topic["topic"].startswith("__")]
+
+    def read_raw(self, topic):
+        """Key, headers and value of every message, as a consumer gets their bytes."""
+        return subprocess.run(["kcat", "-b", self.address, "-C", "-t", topic, "-e", "-q", "-o", "beginning", "-f", "%k\t%h\t%s\n"],
+                              check=True, capture_output=True, timeout=60).stdout

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A secret in every place where one can be: with default settings no sink, page, metric or log has any of them."""
+"""A secret in every place where one can be: with default settings no sink, topic, page, metric or log has any of them."""
 import base64
 import json
 import os
@@ -9,7 +9,10 @@ import sys
 import time
 import urllib.request
 
-from conftest import WEFT, Nginx, free_port, wait_for_port
+import pytest
+
+from conftest import WEFT, free_port, wait_for_port
+from kafka import Kafka
 from test_postgresql import postgresql  # noqa: F401
 from test_postgresql_forms import psql
 from test_redis import redis  # noqa: F401
@@ -81,18 +84,26 @@ def speak_with_secret_arguments(port):
                    env=os.environ | {"PASSWORD": "canary-of-a-script"})
 
 
+@pytest.fixture
+def kafka(tmp_path):
+    server = Kafka(tmp_path / "broker")
+    yield server
+    server.kill()
+
+
 def get(url):
     with urllib.request.urlopen(url, timeout=10) as answer:
         return answer.read().decode(errors="replace")
 
 
-def test_no_secret_of_any_protocol_leaves_with_default_settings(redis, postgresql, tmp_path):  # noqa: F811
+def test_no_secret_is_in_any_sink_kafka_topic_page_metric_or_log(redis, postgresql, kafka, tmp_path):  # noqa: F811
     http, page, metrics, wait = free_port(), free_port(), free_port(), os.pipe()
     server = subprocess.Popen([sys.executable, "-c", HTTP, str(http)])
     wait_for_port(http)
     out, errors = open(tmp_path / "stdout", "w"), open(tmp_path / "stderr", "w")
     weft = subprocess.Popen([WEFT, "agent", "--sink", "stdout", "--sink", f"file:{tmp_path}/file", "--sink", f"prometheus:127.0.0.1:{metrics}",
-                             "--page", f"127.0.0.1:{page}", "--socket", tmp_path / "socket", "--window", "2s", "--ready-fd", str(wait[1])],
+                             "--sink", f"kafka:{kafka.address}", "--page", f"127.0.0.1:{page}", "--socket", tmp_path / "socket",
+                             "--window", "2s", "--ready-fd", str(wait[1])],
                             pass_fds=[wait[1]], stdout=out, stderr=errors)
     os.close(wait[1])
     try:
@@ -120,10 +131,14 @@ def test_no_secret_of_any_protocol_leaves_with_default_settings(redis, postgresq
         server.wait(10)
     for name in ("stdout", "stderr", "file"):
         seen[name] = (tmp_path / name).read_text()
+    topics = {topic: kafka.read_raw(topic) for topic in kafka.topics()}
+    assert {"weft.edges", "weft.workloads", "weft.agents"} <= set(topics) and all(topics.values())
+    seen |= {f"topic {name}": content.decode(errors="replace") for name, content in topics.items()}
     # What was spoken is in all of them, or their silence would prove nothing.
-    for name in ("stdout", "file", "map", "metrics"):
+    for name in ("stdout", "file", "map", "metrics", "topic weft.edges", "topic weft.workloads"):
         assert "postgres" in seen[name] and "redis" in seen[name], name
-    assert "/orders/{id}" in seen["stdout"] and "SET" in seen["stdout"] and "insert into secrets" in seen["stdout"]
+    for name in ("stdout", "topic weft.edges"):
+        assert "/orders/{id}" in seen[name] and "SET" in seen[name] and "insert into secrets" in seen[name], name
     found = {name: sorted(set(word for word in text.replace("\\", " ").split('"') if "canary" in word.lower()))
              for name, text in seen.items() if "canary" in text.lower()}
     assert found == {}
