@@ -22,8 +22,8 @@ SENT = {8001: (660, 60), 8002: (2200, 200), 8003: (660, 60), 8004: (50, 0), 8005
 
 class Guest:
     def __init__(self, files):
-        self.files = files
-        self.records = [json.loads(line) for line in files["records"].splitlines()]
+        self.files = {name: content.decode(errors="replace") for name, content in files.items()}
+        self.records = [json.loads(line) for line in self.files["records"].splitlines()]
 
     def programs(self):
         """{program: state} as `weft check` printed it."""
