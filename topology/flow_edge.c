@@ -10,6 +10,7 @@
 #include "flow_store.h"
 
 #define WAIT_NS 60000000000ULL /* for the flows of a connection that a worker has placed */
+#define SHOWN_NS 2000000000ULL /* by then packets that there were have been shown */
 
 /* ---- where workers put connections ---- */
 
@@ -62,14 +63,39 @@ static struct flow_trail *find(const struct flows *flows, const struct flow_plac
     return trail && has_cookie(trail, placement) ? trail : NULL;
 }
 
+/* A connect that failed without a packet. */
+static struct flow_trail *make_failed(struct flows *flows, const struct flow_placement *p) {
+    struct flow_tuple tuple =
+        flow_tuple_make(p->family, p->protocol, p->client_address, p->client_port, p->server_address, p->server_port);
+    struct flow_trail *trail = flow_trail_new(flows, p->family, p->protocol);
+    struct flow_node *node = trail ? flow_trail_node(flows, trail, &tuple, p->netns) : NULL;
+    if (!node)
+        return trail;
+    node->client = flow_address_equal(&node->tuple.source, &tuple.source) ? CLIENT_FIRST : CLIENT_SECOND;
+    trail->direction_known = true;
+    flow_trail_moved(flows, trail, p->time, p->time);
+    return trail;
+}
+
+static void place(struct flow_trail *trail, const struct flow_placement *placement) {
+    trail->edge_id = placement->edge_id;
+    if (!placement->error)
+        return;
+    trail->error = placement->error;
+    if (!trail->owners[0].tgid)
+        trail->owners[0] = placement->client;
+}
+
 void flow_placed(struct flows *flows) {
     size_t kept = 0;
     pthread_mutex_lock(&flows->placed_mutex);
     for (size_t i = 0; i < flows->placed_count; i++) {
         const struct flow_placement *placement = &flows->placed[i];
         struct flow_trail *trail = find(flows, placement);
+        if (!trail && placement->error && placement->time + SHOWN_NS < flows->now)
+            trail = make_failed(flows, placement);
         if (trail)
-            trail->edge_id = placement->edge_id;
+            place(trail, placement);
         else if (placement->time + WAIT_NS > flows->now)
             flows->placed[kept++] = *placement;
         else
@@ -125,6 +151,10 @@ static uint64_t sent_again(const struct flows *flows, const struct flow_trail *t
     if (first->flow.socket_time && first->flow.total_retransmits > told)
         told = first->flow.total_retransmits;
     return socket || first->flow.socket_time ? told : first->flow.repeats;
+}
+
+uint64_t flow_sent_again(const struct flows *flows, const struct flow_trail *trail, int side) {
+    return sent_again(flows, trail, side, first_hop(trail, side));
 }
 
 static uint64_t take_sent_again(const struct flows *flows, struct flow_trail *trail, int side,

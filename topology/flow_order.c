@@ -200,7 +200,7 @@ static unsigned oddness(const struct flow_entry *entry, const struct flow_entry 
     if (out && next->key.way == FLOW_INGRESS) {
         bool loop = here && entry->key.ifindex == next->key.ifindex;
         bool peer = hop && hop->peer_ifindex == next->key.ifindex && hop->peer_netns == next->key.netns;
-        return peer || loop ? 0 : here ? 9 : 6;
+        return peer || loop ? 0 : here || (hop && hop->peer_ifindex) ? 9 : 6;
     }
     if (!here)
         return 10;

@@ -132,6 +132,7 @@ struct flow_trail {
         bool sent_again_known; /* `retransmits` is a reading */
     } shares[2];
     uint32_t entry_count;
+    int error; /* errno of a connect that failed, as the socket layer told; 0: none */
     uint32_t troubles[TROUBLE_LISTEN_FULL + 1];
     uint8_t family, protocol, isn_known;
     bool direction_known, changed, timed; /* timed: connect latency is on its edge */
@@ -239,6 +240,7 @@ void flow_nats_done(struct flows *flows);
 
 /* flow_edge.c */
 uint64_t flow_unplaced(const struct flow_trail *trail); /* packets at its first hops that no edge got */
+uint64_t flow_sent_again(const struct flows *flows, const struct flow_trail *trail, int side);
 void flow_placed(struct flows *flows);
 
 /* flow_end.c */

@@ -136,6 +136,8 @@ struct flow_placement {
     uint16_t client_port, server_port;              /* server's: that which the client used */
     uint8_t family, protocol;                       /* 4 or 6; IPPROTO_... */
     uint32_t netns;
+    int error;                  /* errno of a connect that failed, else 0 */
+    struct record_owner client; /* of such a one */
 };
 void flows_edge(struct flows *flows, const struct flow_placement *placement);
 
