@@ -15,3 +15,8 @@ SEC("tp_btf/sock_recv_length")
 int BPF_PROG(empty_receive, struct sock *sk, int result, int flags) {
     return 0;
 }
+
+SEC("tc")
+int empty_packet(struct __sk_buff *skb) {
+    return -1;
+}
