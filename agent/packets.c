@@ -40,7 +40,7 @@ _Static_assert((int)PROGRAMS <= (int)PROGRAM_SET_MOST, "rows of a set");
 /* What userspace knows of an interface: the kernel's totals, and the sums of its flows. */
 struct place {
     struct interface_key key;
-    struct interface_totals totals; /* of all CPUs */
+    uint32_t slot;
     struct packets_balance balance[2];
     bool forgotten;
 };
@@ -49,13 +49,15 @@ struct packets {
     struct tc_bpf *skeleton;
     struct program_set set;
     struct packets_options options;
-    struct entries *flows, *interfaces, *drops;
+    struct entries *flows, *drops;
     struct ring *troubles;
     int cpus;
-    size_t totals_stride; /* bytes from one CPU's totals to the next's */
+    size_t totals_stride;   /* bytes from one CPU's totals to the next's */
+    uint8_t *totals_buffer; /* all CPUs' */
 
     pthread_mutex_t lock; /* places */
     struct table places;
+    bool slots[INTERFACES_MOST]; /* which are taken; 0 never is */
     size_t flow_count;
     uint64_t swept; /* time */
 
@@ -136,9 +138,9 @@ static int open_maps(struct packets *packets) {
     if (!result)
         result = entries_new(bpf_map__fd(packets->skeleton->maps.flows), sizeof(struct flow_key), sizeof(struct flow),
                              &packets->flows);
-    if (!result)
-        result = entries_new(bpf_map__fd(packets->skeleton->maps.interfaces), sizeof(struct interface_key),
-                             packets->totals_stride * packets->cpus, &packets->interfaces);
+    packets->totals_buffer = calloc(packets->cpus, packets->totals_stride);
+    if (!result && !packets->totals_buffer)
+        result = -ENOMEM;
     if (!result)
         result = entries_new(bpf_map__fd(packets->skeleton->maps.drops), sizeof(struct drop_key),
                              sizeof(struct drop_totals), &packets->drops);
@@ -180,7 +182,7 @@ void packets_free(struct packets *packets) {
         free(packets->places.slots[i].value);
     table_done(&packets->places);
     entries_free(packets->flows);
-    entries_free(packets->interfaces);
+    free(packets->totals_buffer);
     entries_free(packets->drops);
     ring_free(packets->troubles);
     program_set_done(&packets->set);
@@ -201,38 +203,53 @@ const struct live_program *packets_programs(const struct packets *packets, size_
 /* ---- places ---- */
 
 static struct place *place_of(struct packets *packets, const struct interface_key *key) {
-    uint64_t id = (uint64_t)key->netns << 32 | key->ifindex;
-    struct place *place = table_get(&packets->places, id);
-    if (place || !id)
-        return place;
-    place = calloc(1, sizeof(*place));
-    if (!place)
-        return NULL;
-    place->key = *key;
-    if (table_put(&packets->places, id, place) < 0) {
+    return table_get(&packets->places, (uint64_t)key->netns << 32 | key->ifindex);
+}
+
+static int clear_totals(struct packets *packets, uint32_t slot) {
+    memset(packets->totals_buffer, 0, packets->cpus * packets->totals_stride);
+    return bpf_map_update_elem(bpf_map__fd(packets->skeleton->maps.totals), &slot, packets->totals_buffer, BPF_ANY);
+}
+
+static int place_new(struct packets *packets, const struct interface_key *key, struct place **ret_place) {
+    uint32_t slot = 1;
+    while (slot < INTERFACES_MOST && packets->slots[slot])
+        slot++;
+    if (slot == INTERFACES_MOST)
+        return -ENOSPC;
+    struct place *place = calloc(1, sizeof(*place));
+    int result = place ? clear_totals(packets, slot) : -ENOMEM;
+    if (!result)
+        result = table_put(&packets->places, (uint64_t)key->netns << 32 | key->ifindex, place);
+    if (result) {
         free(place);
-        return NULL;
+        return result;
     }
-    return place;
+    place->key = *key;
+    place->slot = slot;
+    packets->slots[slot] = true;
+    *ret_place = place;
+    return 0;
+}
+
+static int set_link(struct packets *packets, const struct interface_key *interface, int link_netnsid) {
+    __s32 id = link_netnsid;
+    struct place *place = place_of(packets, interface);
+    int result = place ? 0 : place_new(packets, interface, &place);
+    if (result)
+        return result;
+    place->forgotten = false;
+    const struct interface_place there = {.slot = place->slot};
+    result = bpf_map_update_elem(bpf_map__fd(packets->skeleton->maps.interfaces), interface, &there, BPF_ANY);
+    return result ? result
+                  : bpf_map_update_elem(bpf_map__fd(packets->skeleton->maps.link_netns), interface, &id, BPF_ANY);
 }
 
 int packets_set_link(struct packets *packets, const struct interface_key *interface, int link_netnsid) {
-    __s32 id = link_netnsid;
-    void *nothing = calloc(packets->cpus, packets->totals_stride);
-    if (!nothing)
-        return -ENOMEM;
     pthread_mutex_lock(&packets->lock);
-    struct place *place = place_of(packets, interface);
-    if (place)
-        place->forgotten = false;
+    int result = set_link(packets, interface, link_netnsid);
     pthread_mutex_unlock(&packets->lock);
-    int result = bpf_map_update_elem(bpf_map__fd(packets->skeleton->maps.interfaces), interface, nothing, BPF_NOEXIST);
-    if (result && errno == EEXIST)
-        result = 0;
-    if (!result)
-        result = bpf_map_update_elem(bpf_map__fd(packets->skeleton->maps.link_netns), interface, &id, BPF_ANY);
-    free(nothing);
-    return result ? -errno : 0;
+    return result;
 }
 
 void packets_forget(struct packets *packets, const struct interface_key *interface) {
@@ -240,8 +257,9 @@ void packets_forget(struct packets *packets, const struct interface_key *interfa
     struct place *place = place_of(packets, interface);
     if (place)
         place->forgotten = true;
-    pthread_mutex_unlock(&packets->lock);
+    bpf_map_delete_elem(bpf_map__fd(packets->skeleton->maps.interfaces), interface);
     bpf_map_delete_elem(bpf_map__fd(packets->skeleton->maps.link_netns), interface);
+    pthread_mutex_unlock(&packets->lock);
 }
 
 static bool has_flows(const struct place *place) {
@@ -254,7 +272,7 @@ static void drop_forgotten(struct packets *packets) {
         struct place *place = packets->places.slots[i].value;
         if (!place || !place->forgotten || has_flows(place))
             continue;
-        bpf_map_delete_elem(bpf_map__fd(packets->skeleton->maps.interfaces), &place->key);
+        packets->slots[place->slot] = false;
         table_remove(&packets->places, packets->places.slots[i].key);
         free(place);
         i--; /* another may have moved here */
@@ -263,11 +281,12 @@ static void drop_forgotten(struct packets *packets) {
 
 /* ---- a round ---- */
 
-static void show_interface(void *context, const void *key, const void *value) {
-    struct packets *packets = context;
+static int show_interface(struct packets *packets, struct place *place) {
     struct interface_totals sum = {0};
+    if (bpf_map_lookup_elem(bpf_map__fd(packets->skeleton->maps.totals), &place->slot, packets->totals_buffer))
+        return -errno;
     for (int cpu = 0; cpu < packets->cpus; cpu++) {
-        const struct interface_totals *one = (const void *)((const uint8_t *)value + cpu * packets->totals_stride);
+        const struct interface_totals *one = (const void *)(packets->totals_buffer + cpu * packets->totals_stride);
         for (int way = 0; way < 2; way++) {
             sum.packets[way] += one->packets[way];
             sum.bytes[way] += one->bytes[way];
@@ -275,16 +294,21 @@ static void show_interface(void *context, const void *key, const void *value) {
             sum.overflow_bytes[way] += one->overflow_bytes[way];
             sum.malformed[way] += one->malformed[way];
         }
-        if (one->link_type)
-            sum.link_type = one->link_type;
     }
-    struct place *place = place_of(packets, key);
-    if (place)
-        for (int way = 0; way < 2; way++) {
-            place->balance[way].total = (struct packets_sum){sum.packets[way], sum.bytes[way]};
-            place->balance[way].overflow = (struct packets_sum){sum.overflow_packets[way], sum.overflow_bytes[way]};
-        }
-    packets->sink->interface(packets->sink->context, key, &sum);
+    for (int way = 0; way < 2; way++) {
+        place->balance[way].total = (struct packets_sum){sum.packets[way], sum.bytes[way]};
+        place->balance[way].overflow = (struct packets_sum){sum.overflow_packets[way], sum.overflow_bytes[way]};
+    }
+    packets->sink->interface(packets->sink->context, &place->key, &sum);
+    return 0;
+}
+
+static int show_interfaces(struct packets *packets) {
+    int result = 0;
+    for (size_t i = 0; i < packets->places.capacity && !result; i++)
+        if (packets->places.slots[i].value)
+            result = show_interface(packets, packets->places.slots[i].value);
+    return result;
 }
 
 static void add(struct packets_sum *sum, const struct flow *flow) {
@@ -357,7 +381,7 @@ int packets_show(struct packets *packets, const struct packets_sink *sink, uint6
     pthread_mutex_lock(&packets->lock);
     begin_sums(packets);
     int flows = entries_each(packets->flows, show_flow, packets);
-    int interfaces = entries_each(packets->interfaces, show_interface, packets);
+    int interfaces = show_interfaces(packets);
     int drops = entries_each(packets->drops, show_drop, packets);
     packets->flow_count = packets->round_flows;
     if (!flows)

@@ -37,7 +37,10 @@ void packets_free(struct packets *packets); /* NULL is fine */
 int packets_program(const struct packets *packets, enum flow_way way); /* descriptor, owned by `packets` */
 const struct live_program *packets_programs(const struct packets *packets, size_t *ret_count);
 
-/* An interface is there; of a veth, with the link-netnsid of its peer, else -1. Before its programs are attached. */
+/*
+ * An interface is there; of a veth, with the link-netnsid of its peer, else -1. Before its programs are attached:
+ * packets of interfaces that are not known are in no total and no flow, only in a counter. -ENOSPC: there are too many.
+ */
 int packets_set_link(struct packets *packets, const struct interface_key *interface, int link_netnsid);
 /* It is gone: its totals go, once its flows have. */
 void packets_forget(struct packets *packets, const struct interface_key *interface);

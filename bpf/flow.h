@@ -61,38 +61,47 @@ struct flow_end {
 enum flow_leaving { FLOW_STAYS, FLOW_ASKED, FLOW_GONE }; /* GONE: nothing is added any more, to be deleted */
 
 enum flow_flag {
-    FLOW_SYN_SEEN = 1,        /* of this direction: its initial sequence number is known from its SYN */
-    FLOW_ISN_CLIENT = 2,      /* isn's upper half is known */
-    FLOW_ISN_SERVER = 4,      /* isn's lower half is known */
-    FLOW_FROM_CLIENT = 8,     /* this direction is the client's: it sent SYN without ACK */
-    FLOW_FROM_SERVER = 16,    /* it sent SYN with ACK */
-    FLOW_DONT_FRAGMENT = 32,  /* packets bore DF (IPv6: always) */
-    FLOW_SEQUENCE_KNOWN = 64, /* next_sequence is one */
-    FLOW_CLOSED = 128,        /* FIN or RST has passed */
+    FLOW_SYN_SEEN = 1,         /* of this direction: its initial sequence number is known from its SYN */
+    FLOW_ISN_CLIENT = 2,       /* isn's upper half is known */
+    FLOW_ISN_SERVER = 4,       /* isn's lower half is known */
+    FLOW_FROM_CLIENT = 8,      /* this direction is the client's: it sent SYN without ACK */
+    FLOW_FROM_SERVER = 16,     /* it sent SYN with ACK */
+    FLOW_DONT_FRAGMENT = 32,   /* packets bore DF (IPv6: always) */
+    FLOW_SEQUENCE_KNOWN = 64,  /* next_sequence is one */
+    FLOW_CLOSED = 128,         /* FIN or RST has passed */
+    FLOW_CONFIRMED = 256,      /* ack_time is known */
+    FLOW_SOURCE_SETTLED = 512, /* nothing more is found out about this end */
+    FLOW_DESTINATION_SETTLED = 1024,
 };
 
 struct flow {
-    __u64 packets;  /* skbs, as the interface counts */
-    __u64 segments; /* on the wire: what segmentation offload makes of them */
-    __u64 bytes;    /* as the interface counts: link-layer header included, once a packet */
-    __u64 first_time, last_time;
+    /* What each packet touches stands together. */
+    __u64 packets;   /* skbs, as the interface counts */
+    __u64 segments;  /* on the wire: what segmentation offload makes of them */
+    __u64 bytes;     /* as the interface counts: link-layer header included, once a packet */
+    __u64 last_time; /* to a tick of the kernel's clock; to the nanosecond if it was the first packet or had SYN, FIN or
+                        RST */
+    __u32 flags;     /* enum flow_flag */
+    __u32 leaving;   /* enum flow_leaving */
+    __u32 slot;      /* of its interface's totals; 0: not looked for */
+    __u32 next_sequence;
+    __u32 payload_packets; /* TCP: with data */
+    __u32 largest;         /* bytes of the largest segment on the wire, from the network header on */
+    __u8 ttl_min, ttl_max;
+    __u16 mss;                              /* of the SYN; 0: not seen */
+    __u32 generation;                       /* rises when the tuple is used by another connection; see TROUBLE_REUSED */
+    __u64 first_time;                       /* of this connection */
     __u64 isn;                              /* client's initial sequence number << 32 | server's; see flags */
     __u64 syn_time, syn_ack_time, ack_time; /* first SYN, SYN-ACK and the client's ACK of it, each in the flow of its
                                                own direction at this hop; 0: not seen */
     struct flow_end source_end, destination_end;
-    __u32 generation; /* rises when the tuple is used by another connection; see TROUBLE_REUSED */
-    __u32 flags;      /* enum flow_flag */
     __u32 syn, fin, rst, fragments;
-    __u32 payload_packets; /* TCP: with data */
-    __u32 repeats;         /* TCP: data that this hop had seen before */
-    __u32 out_of_order;    /* TCP: data that fills a hole */
-    __u32 holes;           /* TCP: jumps ahead: lost before this hop, or overtaken */
+    __u32 repeats;      /* TCP: data that this hop had seen before */
+    __u32 out_of_order; /* TCP: data that fills a hole */
+    __u32 holes;        /* TCP: jumps ahead: lost before this hop, or overtaken */
     __u32 zero_windows, ecn_ce, ecn_echo, congestion_window_reduced;
-    __u32 next_sequence, hole_start, hole_end;
-    __u32 largest; /* bytes of the largest segment on the wire, from the network header on */
-    __u16 mss;     /* of the SYN; 0: not seen */
-    __u8 ttl_min, ttl_max;
-    __u32 leaving; /* enum flow_leaving */
+    __u32 hole_start, hole_end;
+    __u32 pad;
     /* From the sender's socket, where it is at hand (its first hop), at most each 100 ms and with FIN and RST. */
     __u64 socket_time; /* of this reading; 0: none */
     __u32 srtt_us, min_rtt_us, cwnd, lost, total_retransmits, segments_out;
@@ -101,12 +110,17 @@ struct flow {
 struct interface_key {
     __u32 netns, ifindex;
 };
+struct interface_place {
+    __u32 slot;      /* in the array of totals, from 1 */
+    __u32 link_type; /* ARPHRD_... + 1; 0: not looked for */
+};
 struct interface_totals { /* [enum flow_way]; per CPU */
     __u64 packets[2], bytes[2];
     __u64 overflow_packets[2], overflow_bytes[2]; /* whose flow found the table full */
     __u64 malformed[2];                           /* headers cut or wrong; counted in the flow that could be told */
-    __u32 link_type, pad;                         /* ARPHRD_... + 1, as this CPU found it; 0: not yet */
 };
+
+#define INTERFACES_MOST 2048
 
 /* ---- drops ---- */
 
@@ -211,7 +225,7 @@ struct socket_seen {
 
 enum packet_counter {
     COUNTER_FLOWS_FULL,        /* packets whose flow found the table full; also in their interface's overflow */
-    COUNTER_INTERFACES_FULL,   /* packets of interfaces beyond the table: in no total */
+    COUNTER_INTERFACES_FULL,   /* packets of interfaces that are beyond the table, or not known yet: in no total */
     COUNTER_DROPS_FULL,        /* drops that found their table full */
     COUNTER_DROPS_UNREADABLE,  /* drops of packets that are not IP, or cut */
     COUNTER_DROPS_HOOK_UNTOLD, /* packets dropped by netfilter too fast for each one's hook to be found */

@@ -14,34 +14,75 @@
 #define WEFT_BPF_TC_FLOW_H
 
 static const struct flow no_flow;
-static const struct interface_totals no_totals;
 
 /* ---- entries ---- */
 
-static __noinline struct flow *flow_new(const struct flow_key *key) {
-    if (bpf_map_update_elem(&flows, key, &no_flow, BPF_NOEXIST) == -E2BIG)
-        return NULL;
-    return bpf_map_lookup_elem(&flows, key); /* this CPU's, or another's that was faster */
+static __always_inline struct interface_place *place_of(const struct flow_key *flow) {
+    struct interface_key key = {.netns = flow->netns, .ifindex = flow->ifindex};
+    return bpf_map_lookup_elem(&interfaces, &key);
 }
 
-/* NULL: there is no room. */
-static __always_inline struct flow *flow_of(const struct flow_key *key) {
-    struct flow *flow = bpf_map_lookup_elem(&flows, key);
-    if (!flow)
-        flow = flow_new(key);
-    if (flow && flow->leaving && __sync_val_compare_and_swap(&flow->leaving, FLOW_ASKED, FLOW_STAYS) == FLOW_GONE)
+static __always_inline struct interface_totals *totals_at(__u32 slot) {
+    return bpf_map_lookup_elem(&totals, &slot);
+}
+
+/* A new flow is in the table before its slot stands in it. */
+static __always_inline struct interface_totals *totals_of(const struct flow_key *key, struct flow *flow) {
+    if (!flow->slot) {
+        struct interface_place *place = place_of(key);
+        flow->slot = place ? place->slot : 0;
+    }
+    return totals_at(flow->slot);
+}
+
+/* There is no room for this packet's flow. Where it is one in a tunnel, the one outside has been counted already. */
+static __noinline int refuse(const struct flow_key *key, __u32 bytes) {
+    struct interface_place *place = place_of(key);
+    struct interface_totals *sum = place ? totals_at(place->slot) : NULL;
+    __u8 way = key->way & 1;
+    count(COUNTER_FLOWS_FULL);
+    if (!sum || key->tunnel)
+        return 0;
+    sum->packets[way]++;
+    sum->bytes[way] += bytes;
+    sum->overflow_packets[way]++;
+    sum->overflow_bytes[way] += bytes;
+    return 0;
+}
+
+/* NULL: there is no room, or the interface is not known; counted. */
+static __noinline struct flow *flow_new(const struct flow_key *key, __u32 bytes) {
+    struct flow *flow = NULL;
+    if (!place_of(key)) {
+        count(COUNTER_INTERFACES_FULL);
         return NULL;
+    }
+    if (bpf_map_update_elem(&flows, key, &no_flow, BPF_NOEXIST) != -E2BIG)
+        flow = bpf_map_lookup_elem(&flows, key); /* this CPU's, or another's that was faster */
+    if (!flow)
+        refuse(key, bytes);
     return flow;
 }
 
-static __noinline struct interface_totals *totals_new(const struct interface_key *key) {
-    bpf_map_update_elem(&interfaces, key, &no_totals, BPF_NOEXIST);
-    return bpf_map_lookup_elem(&interfaces, key);
+/* NULL: as above. */
+static __always_inline struct flow *flow_of(const struct flow_key *key, __u32 bytes) {
+    struct flow *flow = bpf_map_lookup_elem(&flows, key);
+    if (!flow)
+        return flow_new(key, bytes);
+    if (flow->leaving && __sync_val_compare_and_swap(&flow->leaving, FLOW_ASKED, FLOW_STAYS) == FLOW_GONE) {
+        refuse(key, bytes);
+        return NULL;
+    }
+    return flow;
 }
 
 /* ---- what a packet tells ---- */
 
-#define FLOW_ANSWERED (FLOW_FROM_CLIENT | FLOW_ISN_SERVER) /* the client's, whose SYN the server has answered */
+/* The client's, whose SYN the server has answered: what it sends next confirms. */
+static __always_inline bool is_answered(const struct flow *flow) {
+    return (flow->flags & (FLOW_FROM_CLIENT | FLOW_ISN_SERVER | FLOW_CONFIRMED)) ==
+           (FLOW_FROM_CLIENT | FLOW_ISN_SERVER);
+}
 
 static __always_inline __u32 segments_of(const struct __sk_buff *skb, const struct packet *packet) {
     if (skb->gso_segs)
@@ -86,8 +127,10 @@ static __always_inline void follow_sequence(struct flow *flow, const struct pack
 static __always_inline void count_tcp(struct flow *flow, struct __sk_buff *skb, const struct packet *packet,
                                       __u64 now) {
     __u8 flags = packet->tcp_flags;
-    if ((flow->flags & FLOW_ANSWERED) == FLOW_ANSWERED && !flow->ack_time && !(flags & (TCP_SYN | TCP_RST)))
+    if (is_answered(flow) && !(flags & (TCP_SYN | TCP_RST))) {
         flow->ack_time = now;
+        flow->flags |= FLOW_CONFIRMED;
+    }
     follow_sequence(flow, packet, packet->end - packet->payload);
     if (!packet->window && !(flags & (TCP_SYN | TCP_RST)))
         flow->zero_windows++;
@@ -135,9 +178,8 @@ static __always_inline void add(struct flow *flow, struct __sk_buff *skb, const 
     __sync_fetch_and_add(&flow->packets, 1);
     __sync_fetch_and_add(&flow->segments, segments_of(skb, packet));
     __sync_fetch_and_add(&flow->bytes, skb->len);
-    if (!flow->first_time)
-        flow->first_time = now;
-    flow->last_time = now;
+    if (now > flow->last_time)
+        flow->last_time = now;
     if (largest > flow->largest)
         flow->largest = largest;
     count_network(flow, packet);

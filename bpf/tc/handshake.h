@@ -54,7 +54,8 @@ static __always_inline void take_over(const struct flow_key *key, struct flow *f
     report_reuse(key, flow, now);
     flow->generation++;
     flow->flags = 0;
-    flow->first_time = flow->isn = flow->syn_time = flow->syn_ack_time = flow->ack_time = flow->socket_time = 0;
+    flow->first_time = now;
+    flow->isn = flow->syn_time = flow->syn_ack_time = flow->ack_time = flow->socket_time = 0;
     __builtin_memset(&flow->source_end, 0, sizeof(flow->source_end));
     __builtin_memset(&flow->destination_end, 0, sizeof(flow->destination_end));
     flow->next_sequence = flow->hole_start = flow->hole_end = flow->largest = 0;

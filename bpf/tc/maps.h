@@ -14,18 +14,29 @@ struct {
     __type(value, struct flow);
 } flows SEC(".maps");
 
+/*
+ * Interfaces that userspace told of, and which totals are theirs. A flow knows its totals by number, so a packet of a
+ * known flow is counted for its interface without looking that up.
+ */
 struct {
-    __uint(type, BPF_MAP_TYPE_PERCPU_HASH);
-    __uint(max_entries, 4096);
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, INTERFACES_MOST);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, struct interface_key);
-    __type(value, struct interface_totals);
+    __type(value, struct interface_place);
 } interfaces SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+    __uint(max_entries, INTERFACES_MOST);
+    __type(key, __u32);
+    __type(value, struct interface_totals);
+} totals SEC(".maps");
 
 /* Of a veth: how its peer's network namespace is called in its own; -1: it cannot be told. Written by userspace. */
 struct {
     __uint(type, BPF_MAP_TYPE_HASH);
-    __uint(max_entries, 4096);
+    __uint(max_entries, INTERFACES_MOST);
     __uint(map_flags, BPF_F_NO_PREALLOC);
     __type(key, struct interface_key);
     __type(value, __s32);

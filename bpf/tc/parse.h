@@ -395,9 +395,7 @@ static __always_inline bool parse_v6(struct __sk_buff *skb, struct packet *packe
 }
 
 /* From the network header on. The key's place, way and tunnel are filled in before. */
-__noinline int parse_network(struct __sk_buff *skb, struct packet *packet) {
-    if (!packet)
-        return 0;
+static __always_inline void parse_network(struct __sk_buff *skb, struct packet *packet) {
     __u32 identification = 0;
     bool known;
     packet->transport = packet->payload = packet->end = packet->inner = 0;
@@ -409,7 +407,7 @@ __noinline int parse_network(struct __sk_buff *skb, struct packet *packet) {
         known = false;
     if (!packet->key.family) {
         packet->key.source_port = packet->ethertype;
-        return 0;
+        return;
     }
     if (packet->end > skb->len) {
         packet->end = skb->len;
@@ -419,7 +417,6 @@ __noinline int parse_network(struct __sk_buff *skb, struct packet *packet) {
         parse_transport(skb, packet);
     if (packet->fragment)
         follow_fragments(packet, identification);
-    return 0;
 }
 
 /* ---- all of it ---- */

@@ -184,20 +184,34 @@ __noinline int read_socket(struct __sk_buff *skb, struct flow *flow, __u64 now) 
 
 /* ---- both ---- */
 
-/* `inside`: the packet in a tunnel, for whom nobody receives at this hop. */
-static __always_inline void stamp(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
-                                  __u32 link_type, bool inside, __u64 now) {
-    if (skb->sk && packet->inner == 0) {
-        if (!is_settled(&flow->source_end))
-            stamp_source(skb, &packet->key, flow);
-        if (packet->key.protocol == IPPROTO_TCP && flow->source_end.state == END_SOCKET &&
-            (now - flow->socket_time >= SOCKET_READ_NS || (packet->tcp_flags & (TCP_FIN | TCP_RST))))
-            read_socket(skb, flow, now);
-    }
+static __always_inline void find_source(struct __sk_buff *skb, const struct packet *packet, struct flow *flow) {
+    if (skb->sk && !packet->inner)
+        stamp_source(skb, &packet->key, flow);
     if (flow->source_end.state == END_UNKNOWN)
         flow->source_end.state = END_NONE;
-    if (!inside && !is_settled(&flow->destination_end))
+    if (is_settled(&flow->source_end))
+        flow->flags |= FLOW_SOURCE_SETTLED;
+}
+
+/* For a packet in a tunnel nobody receives at this hop. */
+static __always_inline void find_destination(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
+                                             __u32 link_type) {
+    if (!packet->key.tunnel)
         stamp_destination(skb, &packet->key, flow, link_type);
+    if (packet->key.tunnel || is_settled(&flow->destination_end))
+        flow->flags |= FLOW_DESTINATION_SETTLED;
+}
+
+static __always_inline void stamp(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
+                                  __u32 link_type, __u64 now) {
+    if (!(flow->flags & FLOW_SOURCE_SETTLED))
+        find_source(skb, packet, flow);
+    if (!(flow->flags & FLOW_DESTINATION_SETTLED))
+        find_destination(skb, packet, flow, link_type);
+    if (packet->key.protocol == IPPROTO_TCP && !packet->inner && skb->sk &&
+        (now - flow->socket_time >= SOCKET_READ_NS || (packet->tcp_flags & (TCP_FIN | TCP_RST))) &&
+        flow->source_end.state == END_SOCKET)
+        read_socket(skb, flow, now);
 }
 
 #endif

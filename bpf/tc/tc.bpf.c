@@ -49,41 +49,52 @@ static __always_inline __u32 netns_of(struct __sk_buff *skb) {
     return BPF_CORE_READ(device, nd_net.net, ns.inum);
 }
 
-static __always_inline __u32 link_type_of(struct __sk_buff *skb) {
-    struct net_device___here *device = (void *)BPF_CORE_READ((struct sk_buff *)(void *)skb, dev);
-    return BPF_CORE_READ(device, type);
+/* Looked for once where the kernel has no cheap way. */
+static __noinline __u32 remembered_link_type(struct __sk_buff *skb, const struct flow_key *key) {
+    struct interface_place *place = place_of(key);
+    if (!place)
+        return ARPHRD_ETHER;
+    if (!place->link_type) {
+        struct net_device___here *device = (void *)BPF_CORE_READ((struct sk_buff *)(void *)skb, dev);
+        place->link_type = BPF_CORE_READ(device, type) + 1;
+    }
+    return place->link_type - 1;
 }
 
-/* NULL: beyond the table. */
-static __always_inline struct interface_totals *totals_of(struct __sk_buff *skb, const struct flow_key *flow) {
-    struct interface_key key = {.netns = flow->netns, .ifindex = flow->ifindex};
-    struct interface_totals *totals = bpf_map_lookup_elem(&interfaces, &key);
-    if (!totals)
-        totals = totals_new(&key);
-    if (totals && !totals->link_type)
-        totals->link_type = link_type_of(skb) + 1;
-    return totals;
+static __always_inline __u32 link_type_of(struct __sk_buff *skb, const struct flow_key *key) {
+    if (!bpf_cast_to_kern_ctx)
+        return remembered_link_type(skb, key);
+    struct sk_buff *kernel = bpf_cast_to_kern_ctx(skb);
+    return ((struct net_device___here *)kernel->dev)->type;
 }
 
 /* ---- packets ---- */
 
+/* The clock of the last tick will do for most packets. */
+static __always_inline __u64 time_of(const struct packet *packet, const struct flow *flow) {
+    if (!flow->packets || (packet->tcp_flags & (TCP_SYN | TCP_FIN | TCP_RST)) || is_answered(flow))
+        return bpf_ktime_get_ns();
+    return bpf_ktime_get_coarse_ns();
+}
+
 static __always_inline void count_packet(struct __sk_buff *skb, const struct packet *packet, struct flow *flow,
-                                         __u32 link_type, bool inside, __u64 now) {
+                                         __u32 link_type) {
+    __u64 now = time_of(packet, flow);
+    if (!flow->packets)
+        flow->first_time = now;
     if (packet->tcp_flags & TCP_SYN)
         handshake(packet, flow, now);
     add(flow, skb, packet, now);
-    stamp(skb, packet, flow, link_type, inside, now);
+    stamp(skb, packet, flow, link_type, now);
 }
 
-__noinline int count_inner(struct __sk_buff *skb, struct packet *packet, __u64 now) {
+__noinline int count_inner(struct __sk_buff *skb, struct packet *packet) {
     if (!packet)
         return 0;
     parse_inner(skb, packet);
-    struct flow *flow = flow_of(&packet->key);
+    struct flow *flow = flow_of(&packet->key, skb->len);
     if (flow)
-        count_packet(skb, packet, flow, 0, true, now);
-    else
-        count(COUNTER_FLOWS_FULL);
+        count_packet(skb, packet, flow, 0);
     return 0;
 }
 
@@ -92,28 +103,21 @@ static __always_inline int handle(struct __sk_buff *skb, enum flow_way way) {
     packet.key.netns = netns_of(skb);
     packet.key.ifindex = skb->ifindex;
     packet.key.way = way;
-    struct interface_totals *totals = totals_of(skb, &packet.key);
-    if (!totals) {
-        count(COUNTER_INTERFACES_FULL);
-        return PASS;
-    }
-    __u32 link_type = totals->link_type - 1;
-    totals->packets[way]++;
-    totals->bytes[way] += skb->len;
+    __u32 link_type = link_type_of(skb, &packet.key);
     parse(skb, &packet, link_type);
-    totals->malformed[way] += packet.malformed;
 
-    __u64 now = bpf_ktime_get_ns();
-    struct flow *flow = flow_of(&packet.key);
-    if (flow)
-        count_packet(skb, &packet, flow, link_type, false, now);
-    else {
-        totals->overflow_packets[way]++;
-        totals->overflow_bytes[way] += skb->len;
-        count(COUNTER_FLOWS_FULL);
+    struct flow *flow = flow_of(&packet.key, skb->len);
+    if (flow) {
+        struct interface_totals *sum = totals_of(&packet.key, flow);
+        if (sum) {
+            sum->packets[way]++;
+            sum->bytes[way] += skb->len;
+            sum->malformed[way] += packet.malformed;
+        }
+        count_packet(skb, &packet, flow, link_type);
     }
     if (packet.inner)
-        count_inner(skb, &packet, now);
+        count_inner(skb, &packet);
     return PASS;
 }
 

@@ -96,7 +96,7 @@ int main(void) {
     struct packets_options options = {.flows_max = FLOWS};
     struct packets *packets;
     char error[256];
-    if (packets_new(&options, &packets, error, sizeof(error)) < 0) {
+    if (packets_new(&options, &packets, error, sizeof(error)) < 0 || craft_place(packets)) {
         fprintf(stderr, "bench_packets: %s\n", error);
         return 1;
     }

@@ -13,6 +13,7 @@
 #include <netinet/in.h>
 #include <stdint.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "agent/packets.h"
 
@@ -125,6 +126,15 @@ static inline struct craft craft_segment(unsigned source, unsigned destination, 
     craft_fill(&craft, length, 'x');
     craft_close(&craft);
     return craft;
+}
+
+/* Makes interface 1 of this network namespace known. */
+static inline int craft_place(struct packets *packets) {
+    struct stat status;
+    if (stat("/proc/self/ns/net", &status))
+        return -1;
+    const struct interface_key key = {.netns = status.st_ino, .ifindex = 1};
+    return packets_set_link(packets, &key, -1);
 }
 
 /* Through the program, `repeat` times, as seen at interface 1; ns of one run, or negative errno. */
