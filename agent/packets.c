@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "entries.h"
+#include "reasons.h"
 #include "ring.h"
 #include "sock.skel.h"
 #include "tc.skel.h"
@@ -25,14 +26,31 @@ enum {
     CROWDED_SHARE = 12, /* the same for all, when the table is more than three quarters full */
 };
 
-enum hook { HOOK_INTERFACE, HOOK_CALLED, HOOK_TRACING };
+enum hook { HOOK_INTERFACE, HOOK_CALLED, HOOK_TRACING, HOOK_SOCKETS };
 enum { ESSENTIAL = PROGRAM_ESSENTIAL, NONE = PROGRAM_NONE };
+
+/* Indices that other rows or the code name. */
+enum { OWNED_SOCKETS = 8, HELD_SOCKETS };
 
 /* Of HOOK_INTERFACE, `attached` says that the program is there to be attached; where, its user decides. */
 static const struct program_row table[] = {
     {"packet_ingress", "packets that come in at interfaces", "no packet is seen", HOOK_INTERFACE, NONE, ESSENTIAL},
     {"packet_egress", "packets that go out at interfaces", "no packet is seen", HOOK_INTERFACE, NONE, ESSENTIAL},
     {"sweep", "flows that are over leave the table", "the table of flows would fill up", HOOK_CALLED, NONE, ESSENTIAL},
+    {"packet_dropped", "packets that the kernel drops, and why", "where packets are lost is told, but not why",
+     HOOK_TRACING, NONE, 0},
+    {"segment_retransmitted", "segments that sockets send again",
+     "retransmits are counted, but not told when they happen", HOOK_TRACING, NONE, 0},
+    {"syn_ack_retransmitted", "SYN-ACKs that listeners send again",
+     "clients that do not answer a listener are not told", HOOK_TRACING, NONE, 0},
+    {"reset_sent", "resets that this host sends, and why", "who reset a connection is told by its packets only",
+     HOOK_TRACING, NONE, 0},
+    {"reset_received", "resets that sockets get", "who reset a connection is told by its packets only", HOOK_TRACING,
+     NONE, 0},
+    [OWNED_SOCKETS] = {"owned_sockets", "queues of sockets and listeners", "queues of sockets are not seen",
+                       HOOK_SOCKETS, NONE, 0},
+    [HELD_SOCKETS] = {"held_sockets", "the same by way of every process's files", "queues of sockets are not seen",
+                      HOOK_SOCKETS, OWNED_SOCKETS, 0},
 };
 enum { PROGRAMS = sizeof(table) / sizeof(table[0]) };
 _Static_assert((int)PROGRAMS <= (int)PROGRAM_SET_MOST, "rows of a set");
@@ -67,7 +85,8 @@ struct packets {
 };
 
 static const char *const counter_names[PACKET_COUNTER_KINDS] = {
-    "flows_full", "interfaces_full", "drops_full", "drops_unreadable", "troubles_lost", "reused_unreported",
+    "flows_full",        "interfaces_full", "drops_full",        "drops_unreadable",
+    "drops_hook_untold", "troubles_lost",   "reused_unreported",
 };
 
 const char *packets_counter_name(enum packet_counter counter) {
@@ -88,6 +107,8 @@ static struct bpf_object *open_skeleton(void *context) {
     if (!packets->skeleton)
         return NULL;
     packets->skeleton->rodata->only_netns = packets->options.only_netns;
+    if (packets->options.reasons)
+        reasons_settings(packets->options.reasons, (struct drop_settings *)&packets->skeleton->rodata->drop_settings);
     bpf_map__set_max_entries(packets->skeleton->maps.flows, packets->options.flows_max);
     const struct sock_bpf *sockets = packets->options.sockets;
     int result = sockets ? bpf_map__reuse_fd(packets->skeleton->maps.owners, bpf_map__fd(sockets->maps.owners)) : 0;
@@ -104,22 +125,41 @@ static int load_skeleton(void *context) {
     return tc_bpf__load(packets->skeleton);
 }
 
+/* Without the socket layer no socket has an owner, and the map of owners meets none. */
+static bool is_needed(const struct program_set *set, int row) {
+    const struct packets *packets = set->context;
+    if (row == OWNED_SOCKETS)
+        return packets->options.sockets;
+    return row != HELD_SOCKETS || !packets->options.sockets || set->refused[OWNED_SOCKETS];
+}
+
 static const struct program_set_ops ops = {
     .rows = table,
     .count = PROGRAMS,
     .open = open_skeleton,
     .load = load_skeleton,
     .close = close_skeleton,
+    .needed = is_needed,
 };
+
+static struct bpf_link *attach_one(struct packets *packets, int i) {
+    union bpf_iter_link_info info = {.map.map_fd = bpf_map__fd(packets->skeleton->maps.owners)};
+    LIBBPF_OPTS(bpf_iter_attach_opts, owned, .link_info = &info, .link_info_len = sizeof(info));
+    struct bpf_program *program = program_set_at(&packets->set, i);
+    if (table[i].hook == HOOK_TRACING)
+        return bpf_program__attach(program);
+    return bpf_program__attach_iter(program, i == OWNED_SOCKETS ? &owned : NULL);
+}
 
 static int attach(struct packets *packets, char *error, size_t error_size) {
     char reason[160];
     for (int i = 0; i < PROGRAMS; i++) {
         if (!program_set_wants(&packets->set, i))
             continue;
-        if (table[i].hook == HOOK_TRACING)
-            packets->set.links[i] = bpf_program__attach(program_set_at(&packets->set, i));
-        packets->set.list[i].attached = table[i].hook != HOOK_TRACING || packets->set.links[i];
+        const bool linked = table[i].hook == HOOK_TRACING || table[i].hook == HOOK_SOCKETS;
+        if (linked)
+            packets->set.links[i] = attach_one(packets, i);
+        packets->set.list[i].attached = !linked || packets->set.links[i];
         if (packets->set.list[i].attached)
             continue;
         snprintf(reason, sizeof(reason), "cannot be attached: %s", strerror(errno));
@@ -337,6 +377,8 @@ static void show_flow(void *context, const void *key, const void *value) {
 static void show_drop(void *context, const void *key, const void *value) {
     struct packets *packets = context;
     const struct drop_totals *totals = value;
+    if (packets->options.reasons)
+        reasons_note(packets->options.reasons, ((const struct drop_key *)key)->location);
     packets->sink->drop(packets->sink->context, key, totals);
     if (totals->last_time + packets->options.idle_ns < packets->now)
         bpf_map_delete_elem(bpf_map__fd(packets->skeleton->maps.drops), key);
@@ -384,10 +426,44 @@ int packets_show(struct packets *packets, const struct packets_sink *sink, uint6
     int interfaces = show_interfaces(packets);
     int drops = entries_each(packets->drops, show_drop, packets);
     packets->flow_count = packets->round_flows;
+    if (packets->options.reasons)
+        reasons_resolve(packets->options.reasons);
     if (!flows)
         drop_forgotten(packets);
     pthread_mutex_unlock(&packets->lock);
     return result ? result : flows ? flows : interfaces ? interfaces : drops;
+}
+
+/* ---- sockets ---- */
+
+static int read_all(int fd, void (*visit)(void *context, const struct socket_seen *socket), void *context) {
+    struct socket_seen seen[64];
+    size_t have = 0;
+    for (;;) {
+        ssize_t got = read(fd, (uint8_t *)seen + have, sizeof(seen) - have);
+        if (got < 0 && (errno == EINTR || errno == EAGAIN))
+            continue;
+        if (got <= 0)
+            return got ? -errno : 0;
+        have += got;
+        for (size_t i = 0; i < have / sizeof(seen[0]); i++)
+            visit(context, &seen[i]);
+        memmove(seen, (uint8_t *)seen + have / sizeof(seen[0]) * sizeof(seen[0]), have % sizeof(seen[0]));
+        have %= sizeof(seen[0]);
+    }
+}
+
+int packets_sockets(struct packets *packets, void (*visit)(void *context, const struct socket_seen *socket),
+                    void *context) {
+    const int row = packets->set.links[OWNED_SOCKETS] ? OWNED_SOCKETS : HELD_SOCKETS;
+    if (!packets->set.links[row])
+        return -EOPNOTSUPP;
+    int fd = bpf_iter_create(bpf_link__fd(packets->set.links[row]));
+    if (fd < 0)
+        return -errno;
+    int result = read_all(fd, visit, context);
+    close(fd);
+    return result;
 }
 
 /* ---- what is there ---- */

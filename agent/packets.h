@@ -9,7 +9,8 @@
  *
  * holds to the packet and the byte: packets_balance has the four as of the last round.
  *
- * packets_show and packets_balance: one thread. packets_set_link, packets_forget, packets_counters: any thread.
+ * packets_show, packets_sockets and packets_balance: one thread. packets_set_link, packets_forget, packets_counters:
+ * any thread.
  */
 #ifndef WEFT_AGENT_PACKETS_H
 #define WEFT_AGENT_PACKETS_H
@@ -21,6 +22,7 @@
 #include "bpf/flow.h"
 #include "program_set.h"
 
+struct reasons;
 struct sock_bpf;
 struct packets_options {
     uint32_t flows_max;  /* 0: 65536 */
@@ -28,6 +30,8 @@ struct packets_options {
     uint64_t idle_ns;    /* a flow that was silent for this long is deleted; 0: 60 s */
     /* The socket layer's skeleton, whose stamps on sockets the flows bear: it outlives `packets`. NULL: no owners. */
     const struct sock_bpf *sockets;
+    /* What tells drops apart; it outlives `packets`. NULL: all of them are told, by number. */
+    struct reasons *reasons;
 };
 
 struct packets;
@@ -58,6 +62,13 @@ struct packets_sink {
  * idle flows are asked to leave, and those asked the time before are deleted. Negative errno: something was not read.
  */
 int packets_show(struct packets *packets, const struct packets_sink *sink, uint64_t now);
+
+/*
+ * Shows every TCP and UDP socket of every network namespace that the agent may see, as it stands now; one may come more
+ * than once. -EOPNOTSUPP: this kernel does not show them.
+ */
+int packets_sockets(struct packets *packets, void (*visit)(void *context, const struct socket_seen *socket),
+                    void *context);
 
 struct packets_sum {
     uint64_t packets, bytes;

@@ -134,7 +134,8 @@ enum drop_hook {
     DROP_HOOK_POSTROUTING,
     DROP_HOOK_INGRESS, /* netdev's */
     DROP_HOOK_EGRESS,
-    DROP_HOOK_BRIDGE = 16, /* added to one of the above: the bridge family's hook of that name */
+    DROP_HOOK_BRIDGE = 16,  /* added to one of the above: the bridge family's hook of that name */
+    DROP_HOOK_BEHIND = 255, /* only in struct hook_place: not this function, the one that called it */
 };
 
 /* Same tuple, place and reason: one entry. A plain hash; what finds it full is counted. */
@@ -162,7 +163,8 @@ struct drop_totals {
 /* What userspace tells the program that sees drops, before it is loaded; agent/reasons.h fills it in. */
 #define HOOK_PLACES 64
 struct drop_settings {
-    __u64 silent[4];                      /* by number: reasons that are part of healthy traffic, below 256 */
+    __u64 silent[4];                      /* by number, below 256: reasons that are part of healthy traffic */
+    __u64 bare[4];                        /* the same, of TCP segments without data that came as far as their socket */
     __u32 netfilter_reason;               /* of a packet that netfilter dropped; 0: this kernel has no such reason */
     __u32 has_socket;                     /* the tracepoint tells who was to receive */
     __u64 netfilter_start, netfilter_end; /* of the function that calls a hook's functions and frees what they drop */
@@ -170,6 +172,9 @@ struct drop_settings {
         __u64 start, end;  /* of a function that calls a hook */
         __u64 hook;        /* enum drop_hook */
     } places[HOOK_PLACES]; /* those that are not used are zero */
+    struct {
+        __u64 start, end;
+    } silent_place; /* of a function whose drops are no loss, whatever their reason */
 };
 
 /* ---- troubles: single events, through a ring ---- */

@@ -27,6 +27,11 @@ const volatile __u32 only_netns; /* all interfaces are of this network namespace
 #include "handshake.h"
 #include "stamp.h"
 
+#include "drop.h"
+#include "trouble.h"
+
+#include "sockets.h"
+
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
 /* ---- where ---- */
@@ -116,6 +121,8 @@ static __always_inline int handle(struct __sk_buff *skb, enum flow_way way) {
         }
         count_packet(skb, &packet, flow, link_type);
     }
+    if (!packet.later_fragment && (packet.key.protocol == IPPROTO_ICMP || packet.key.protocol == IPPROTO_ICMPV6))
+        icmp_seen(skb, packet.transport, &packet.key);
     if (packet.inner)
         count_inner(skb, &packet);
     return PASS;

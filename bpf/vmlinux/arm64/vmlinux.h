@@ -35,7 +35,6 @@ struct ctl_table;
 struct ctl_table_root;
 struct dentry;
 struct dev_pagemap;
-struct dst_entry;
 struct fasync_struct;
 struct fib6_info;
 struct fib6_table;
@@ -65,7 +64,6 @@ struct io_uring_task;
 struct ioam6_pernet_data;
 struct ip_conntrack_stat;
 struct ip_mc_socklist;
-struct ip_options;
 struct ip_options_rcu;
 struct ip_ra_chain;
 struct ipc_namespace;
@@ -73,6 +71,7 @@ struct ipstats_mib;
 struct ipv4_devconf;
 struct ipv6_devconf;
 struct ipv6_pinfo;
+struct ipv6_txoptions;
 struct kernfs_iattrs;
 struct kernfs_open_node;
 struct kernfs_ops;
@@ -87,6 +86,7 @@ struct linux_binfmt;
 struct linux_mib;
 struct linux_tls_mib;
 struct linux_xfrm_mib;
+struct lwtunnel_state;
 struct mem_cgroup;
 struct mempolicy;
 struct mm_cid;
@@ -123,7 +123,7 @@ struct proto;
 struct proto_ops;
 struct psi_group;
 struct reclaim_state;
-struct request_sock;
+struct request_sock_ops;
 struct robust_list_head;
 struct rq;
 struct rseq;
@@ -151,6 +151,7 @@ struct tcp_fastopen_context;
 struct tcp_fastopen_request;
 struct tcp_md5sig_info;
 struct tcp_mib;
+struct tcp_request_sock_ops;
 struct tcp_sock_af_ops;
 struct tcp_ulp_ops;
 struct time_namespace;
@@ -159,6 +160,7 @@ struct ucounts;
 struct udp_mib;
 struct udp_table;
 struct uevent_sock;
+struct uncached_list;
 struct uprobe_task;
 struct user_namespace;
 struct uts_namespace;
@@ -167,6 +169,7 @@ struct vm_area_struct;
 struct vm_struct;
 struct workqueue_struct;
 struct xfrm_policy;
+struct xfrm_state;
 struct xol_area;
 
 typedef signed char __s8;
@@ -2759,6 +2762,40 @@ struct in6_addr {
 	} in6_u;
 };
 
+typedef struct {
+	atomic_t refcnt;
+} rcuref_t;
+
+typedef struct {} netdevice_tracker;
+
+struct dst_entry {
+	union {
+		struct net_device *dev;
+		struct net_device *dev_rcu;
+	};
+	struct dst_ops *ops;
+	long unsigned int _metrics;
+	long unsigned int expires;
+	struct xfrm_state *xfrm;
+	int (*input)(struct sk_buff *);
+	int (*output)(struct net *, struct sock *, struct sk_buff *);
+	short unsigned int flags;
+	short int obsolete;
+	short unsigned int header_len;
+	short unsigned int trailer_len;
+	rcuref_t __rcuref;
+	int __use;
+	long unsigned int lastuse;
+	struct callback_head callback_head;
+	short int error;
+	short int __pad;
+	__u32 tclassid;
+	netdevice_tracker dev_tracker;
+	struct list_head rt_uncached;
+	struct uncached_list *rt_uncached_list;
+	struct lwtunnel_state *lwtstate;
+};
+
 typedef __u64 __be64;
 
 typedef u64 netdev_features_t;
@@ -3093,6 +3130,52 @@ struct socket {
 	struct socket_wq wq;
 };
 
+enum sk_rst_reason {
+	SK_RST_REASON_NOT_SPECIFIED = 0,
+	SK_RST_REASON_NO_SOCKET = 1,
+	SK_RST_REASON_TCP_INVALID_ACK_SEQUENCE = 2,
+	SK_RST_REASON_TCP_RFC7323_PAWS = 3,
+	SK_RST_REASON_TCP_TOO_OLD_ACK = 4,
+	SK_RST_REASON_TCP_ACK_UNSENT_DATA = 5,
+	SK_RST_REASON_TCP_FLAGS = 6,
+	SK_RST_REASON_TCP_OLD_ACK = 7,
+	SK_RST_REASON_TCP_ABORT_ON_DATA = 8,
+	SK_RST_REASON_TCP_TIMEWAIT_SOCKET = 9,
+	SK_RST_REASON_INVALID_SYN = 10,
+	SK_RST_REASON_TCP_ABORT_ON_CLOSE = 11,
+	SK_RST_REASON_TCP_ABORT_ON_LINGER = 12,
+	SK_RST_REASON_TCP_ABORT_ON_MEMORY = 13,
+	SK_RST_REASON_TCP_STATE = 14,
+	SK_RST_REASON_TCP_KEEPALIVE_TIMEOUT = 15,
+	SK_RST_REASON_TCP_DISCONNECT_WITH_DATA = 16,
+	SK_RST_REASON_MPTCP_RST_EUNSPEC = 17,
+	SK_RST_REASON_MPTCP_RST_EMPTCP = 18,
+	SK_RST_REASON_MPTCP_RST_ERESOURCE = 19,
+	SK_RST_REASON_MPTCP_RST_EPROHIBIT = 20,
+	SK_RST_REASON_MPTCP_RST_EWQ2BIG = 21,
+	SK_RST_REASON_MPTCP_RST_EBADPERF = 22,
+	SK_RST_REASON_MPTCP_RST_EMIDDLEBOX = 23,
+	SK_RST_REASON_ERROR = 24,
+	SK_RST_REASON_MAX = 25,
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+	struct request_sock *dl_next;
+	u16 mss;
+	u8 num_retrans;
+	u8 syncookie: 1;
+	u8 num_timeout: 7;
+	u32 ts_recent;
+	struct timer_list rsk_timer;
+	const struct request_sock_ops *rsk_ops;
+	struct sock *sk;
+	struct saved_syn *saved_syn;
+	u32 secid;
+	u32 peer_secid;
+	u32 timeout;
+};
+
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
@@ -3163,6 +3246,109 @@ struct bpf_iter_meta {
 	};
 	u64 session_id;
 	u64 seq_num;
+};
+
+enum skb_drop_reason {
+	SKB_NOT_DROPPED_YET = 0,
+	SKB_CONSUMED = 1,
+	SKB_DROP_REASON_NOT_SPECIFIED = 2,
+	SKB_DROP_REASON_NO_SOCKET = 3,
+	SKB_DROP_REASON_PKT_TOO_SMALL = 4,
+	SKB_DROP_REASON_TCP_CSUM = 5,
+	SKB_DROP_REASON_SOCKET_FILTER = 6,
+	SKB_DROP_REASON_UDP_CSUM = 7,
+	SKB_DROP_REASON_NETFILTER_DROP = 8,
+	SKB_DROP_REASON_OTHERHOST = 9,
+	SKB_DROP_REASON_IP_CSUM = 10,
+	SKB_DROP_REASON_IP_INHDR = 11,
+	SKB_DROP_REASON_IP_RPFILTER = 12,
+	SKB_DROP_REASON_UNICAST_IN_L2_MULTICAST = 13,
+	SKB_DROP_REASON_XFRM_POLICY = 14,
+	SKB_DROP_REASON_IP_NOPROTO = 15,
+	SKB_DROP_REASON_SOCKET_RCVBUFF = 16,
+	SKB_DROP_REASON_PROTO_MEM = 17,
+	SKB_DROP_REASON_TCP_AUTH_HDR = 18,
+	SKB_DROP_REASON_TCP_MD5NOTFOUND = 19,
+	SKB_DROP_REASON_TCP_MD5UNEXPECTED = 20,
+	SKB_DROP_REASON_TCP_MD5FAILURE = 21,
+	SKB_DROP_REASON_TCP_AONOTFOUND = 22,
+	SKB_DROP_REASON_TCP_AOUNEXPECTED = 23,
+	SKB_DROP_REASON_TCP_AOKEYNOTFOUND = 24,
+	SKB_DROP_REASON_TCP_AOFAILURE = 25,
+	SKB_DROP_REASON_SOCKET_BACKLOG = 26,
+	SKB_DROP_REASON_TCP_FLAGS = 27,
+	SKB_DROP_REASON_TCP_ABORT_ON_DATA = 28,
+	SKB_DROP_REASON_TCP_ZEROWINDOW = 29,
+	SKB_DROP_REASON_TCP_OLD_DATA = 30,
+	SKB_DROP_REASON_TCP_OVERWINDOW = 31,
+	SKB_DROP_REASON_TCP_OFOMERGE = 32,
+	SKB_DROP_REASON_TCP_RFC7323_PAWS = 33,
+	SKB_DROP_REASON_TCP_OLD_SEQUENCE = 34,
+	SKB_DROP_REASON_TCP_INVALID_SEQUENCE = 35,
+	SKB_DROP_REASON_TCP_INVALID_ACK_SEQUENCE = 36,
+	SKB_DROP_REASON_TCP_RESET = 37,
+	SKB_DROP_REASON_TCP_INVALID_SYN = 38,
+	SKB_DROP_REASON_TCP_CLOSE = 39,
+	SKB_DROP_REASON_TCP_FASTOPEN = 40,
+	SKB_DROP_REASON_TCP_OLD_ACK = 41,
+	SKB_DROP_REASON_TCP_TOO_OLD_ACK = 42,
+	SKB_DROP_REASON_TCP_ACK_UNSENT_DATA = 43,
+	SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE = 44,
+	SKB_DROP_REASON_TCP_OFO_DROP = 45,
+	SKB_DROP_REASON_IP_OUTNOROUTES = 46,
+	SKB_DROP_REASON_BPF_CGROUP_EGRESS = 47,
+	SKB_DROP_REASON_IPV6DISABLED = 48,
+	SKB_DROP_REASON_NEIGH_CREATEFAIL = 49,
+	SKB_DROP_REASON_NEIGH_FAILED = 50,
+	SKB_DROP_REASON_NEIGH_QUEUEFULL = 51,
+	SKB_DROP_REASON_NEIGH_DEAD = 52,
+	SKB_DROP_REASON_TC_EGRESS = 53,
+	SKB_DROP_REASON_SECURITY_HOOK = 54,
+	SKB_DROP_REASON_QDISC_DROP = 55,
+	SKB_DROP_REASON_CPU_BACKLOG = 56,
+	SKB_DROP_REASON_XDP = 57,
+	SKB_DROP_REASON_TC_INGRESS = 58,
+	SKB_DROP_REASON_UNHANDLED_PROTO = 59,
+	SKB_DROP_REASON_SKB_CSUM = 60,
+	SKB_DROP_REASON_SKB_GSO_SEG = 61,
+	SKB_DROP_REASON_SKB_UCOPY_FAULT = 62,
+	SKB_DROP_REASON_DEV_HDR = 63,
+	SKB_DROP_REASON_DEV_READY = 64,
+	SKB_DROP_REASON_FULL_RING = 65,
+	SKB_DROP_REASON_NOMEM = 66,
+	SKB_DROP_REASON_HDR_TRUNC = 67,
+	SKB_DROP_REASON_TAP_FILTER = 68,
+	SKB_DROP_REASON_TAP_TXFILTER = 69,
+	SKB_DROP_REASON_ICMP_CSUM = 70,
+	SKB_DROP_REASON_INVALID_PROTO = 71,
+	SKB_DROP_REASON_IP_INADDRERRORS = 72,
+	SKB_DROP_REASON_IP_INNOROUTES = 73,
+	SKB_DROP_REASON_PKT_TOO_BIG = 74,
+	SKB_DROP_REASON_DUP_FRAG = 75,
+	SKB_DROP_REASON_FRAG_REASM_TIMEOUT = 76,
+	SKB_DROP_REASON_FRAG_TOO_FAR = 77,
+	SKB_DROP_REASON_TCP_MINTTL = 78,
+	SKB_DROP_REASON_IPV6_BAD_EXTHDR = 79,
+	SKB_DROP_REASON_IPV6_NDISC_FRAG = 80,
+	SKB_DROP_REASON_IPV6_NDISC_HOP_LIMIT = 81,
+	SKB_DROP_REASON_IPV6_NDISC_BAD_CODE = 82,
+	SKB_DROP_REASON_IPV6_NDISC_BAD_OPTIONS = 83,
+	SKB_DROP_REASON_IPV6_NDISC_NS_OTHERHOST = 84,
+	SKB_DROP_REASON_QUEUE_PURGE = 85,
+	SKB_DROP_REASON_TC_COOKIE_ERROR = 86,
+	SKB_DROP_REASON_PACKET_SOCK_ERROR = 87,
+	SKB_DROP_REASON_TC_CHAIN_NOTFOUND = 88,
+	SKB_DROP_REASON_TC_RECLASSIFY_LOOP = 89,
+	SKB_DROP_REASON_VXLAN_INVALID_HDR = 90,
+	SKB_DROP_REASON_VXLAN_VNI_NOT_FOUND = 91,
+	SKB_DROP_REASON_MAC_INVALID_SOURCE = 92,
+	SKB_DROP_REASON_VXLAN_ENTRY_EXISTS = 93,
+	SKB_DROP_REASON_NO_TX_TARGET = 94,
+	SKB_DROP_REASON_IP_TUNNEL_ECN = 95,
+	SKB_DROP_REASON_TUNNEL_TXINFO = 96,
+	SKB_DROP_REASON_LOCAL_MAC = 97,
+	SKB_DROP_REASON_MAX = 98,
+	SKB_DROP_REASON_SUBSYS_MASK = 4294901760,
 };
 
 enum {
@@ -3290,6 +3476,20 @@ struct bpf_sock_addr {
 	};
 };
 
+struct inet6_skb_parm {
+	int iif;
+	__be16 ra;
+	__u16 dst0;
+	__u16 srcrt;
+	__u16 dst1;
+	__u16 lastopt;
+	__u16 nhoff;
+	__u16 flags;
+	__u16 dsthao;
+	__u16 frag_max_size;
+	__u16 srhoff;
+};
+
 enum sock_type {
 	SOCK_STREAM = 1,
 	SOCK_DGRAM = 2,
@@ -3304,6 +3504,25 @@ typedef __u16 __sum16;
 
 struct in_addr {
 	__be32 s_addr;
+};
+
+struct ip_options {
+	__be32 faddr;
+	__be32 nexthop;
+	unsigned char optlen;
+	unsigned char srr;
+	unsigned char rr;
+	unsigned char ts;
+	unsigned char is_strictroute: 1;
+	unsigned char srr_is_hit: 1;
+	unsigned char is_changed: 1;
+	unsigned char rr_needaddr: 1;
+	unsigned char ts_needtime: 1;
+	unsigned char ts_needaddr: 1;
+	unsigned char router_alert;
+	unsigned char cipso;
+	unsigned char __pad2;
+	unsigned char __data[0];
 };
 
 struct inet_cork {
@@ -3416,6 +3635,13 @@ struct udphdr {
 	__be16 dest;
 	__be16 len;
 	__sum16 check;
+};
+
+struct inet_skb_parm {
+	int iif;
+	struct ip_options opt;
+	u16 flags;
+	u16 frag_max_size;
 };
 
 struct user_msghdr {
@@ -3768,6 +3994,44 @@ struct udp_sock {
 	long: 64;
 };
 
+struct inet_request_sock {
+	struct request_sock req;
+	u16 snd_wscale: 4;
+	u16 rcv_wscale: 4;
+	u16 tstamp_ok: 1;
+	u16 sack_ok: 1;
+	u16 wscale_ok: 1;
+	u16 ecn_ok: 1;
+	u16 acked: 1;
+	u16 no_srccheck: 1;
+	u16 smc_ok: 1;
+	u32 ir_mark;
+	union {
+		struct ip_options_rcu *ireq_opt;
+		struct {
+			struct ipv6_txoptions *ipv6_opt;
+			struct sk_buff *pktopts;
+		};
+	};
+};
+
+struct tcp_request_sock {
+	struct inet_request_sock req;
+	const struct tcp_request_sock_ops *af_specific;
+	u64 snt_synack;
+	bool tfo_listener;
+	bool is_mptcp;
+	bool req_usec_ts;
+	bool drop_req;
+	u32 txhash;
+	u32 rcv_isn;
+	u32 snt_isn;
+	u32 ts_off;
+	u32 last_oow_ack_time;
+	u32 rcv_nxt;
+	u8 syn_tos;
+};
+
 struct bpf_tcp_sock {
 	__u32 snd_cwnd;
 	__u32 srtt_us;
@@ -3811,6 +4075,54 @@ struct bpf_sock_tuple {
 			__be16 sport;
 			__be16 dport;
 		} ipv6;
+	};
+};
+
+struct tcp_skb_cb {
+	__u32 seq;
+	__u32 end_seq;
+	union {
+		struct {
+			u16 tcp_gso_segs;
+			u16 tcp_gso_size;
+		};
+	};
+	__u8 tcp_flags;
+	__u8 sacked;
+	__u8 ip_dsfield;
+	__u8 txstamp_ack: 1;
+	__u8 eor: 1;
+	__u8 has_rxtstamp: 1;
+	__u8 unused: 5;
+	__u32 ack_seq;
+	union {
+		struct {
+			__u32 is_app_limited: 1;
+			__u32 delivered_ce: 20;
+			__u32 unused: 11;
+			__u32 delivered;
+			u64 first_tx_mstamp;
+			u64 delivered_mstamp;
+		} tx;
+		union {
+			struct inet_skb_parm h4;
+			struct inet6_skb_parm h6;
+		} header;
+	};
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct bpf_map *map;
+	};
+	union {
+		struct sock *sk;
+	};
+	union {
+		void *value;
 	};
 };
 

@@ -35,7 +35,6 @@ struct ctl_node;
 struct ctl_table;
 struct ctl_table_root;
 struct dentry;
-struct dst_entry;
 struct fasync_struct;
 struct fib6_info;
 struct fib6_table;
@@ -67,7 +66,6 @@ struct io_uring_task;
 struct ioam6_pernet_data;
 struct ip_conntrack_stat;
 struct ip_mc_socklist;
-struct ip_options;
 struct ip_options_rcu;
 struct ip_ra_chain;
 struct ipc_namespace;
@@ -76,6 +74,7 @@ struct ipv4_devconf;
 struct ipv6_devconf;
 struct ipv6_fl_socklist;
 struct ipv6_pinfo;
+struct ipv6_txoptions;
 struct kernfs_iattrs;
 struct kernfs_open_node;
 struct kernfs_ops;
@@ -90,6 +89,7 @@ struct ldt_struct;
 struct linux_binfmt;
 struct linux_mib;
 struct linux_xfrm_mib;
+struct lwtunnel_state;
 struct mem_cgroup;
 struct mempolicy;
 struct mm_cid;
@@ -127,7 +127,7 @@ struct proto_ops;
 struct psi_group;
 struct rcu_node;
 struct reclaim_state;
-struct request_sock;
+struct request_sock_ops;
 struct robust_list_head;
 struct rq;
 struct rseq;
@@ -153,6 +153,7 @@ struct tcp_fastopen_context;
 struct tcp_fastopen_request;
 struct tcp_md5sig_info;
 struct tcp_mib;
+struct tcp_request_sock_ops;
 struct tcp_sock_af_ops;
 struct tcp_ulp_ops;
 struct time_namespace;
@@ -162,6 +163,7 @@ struct udp_mib;
 struct udp_prod_queue;
 struct udp_table;
 struct uevent_sock;
+struct uncached_list;
 struct unwind_cache;
 struct uprobe_task;
 struct user_namespace;
@@ -172,6 +174,7 @@ struct vm_area_struct;
 struct vm_struct;
 struct workqueue_struct;
 struct xfrm_policy;
+struct xfrm_state;
 struct xol_area;
 
 typedef signed char __s8;
@@ -264,6 +267,10 @@ typedef struct {
 typedef struct {
 	s64 counter;
 } atomic64_t;
+
+typedef struct {
+	atomic_t refcnt;
+} rcuref_t;
 
 struct list_head {
 	struct list_head *next;
@@ -2718,6 +2725,36 @@ struct in6_addr {
 	} in6_u;
 };
 
+typedef struct {} netdevice_tracker;
+
+struct dst_entry {
+	union {
+		struct net_device *dev;
+		struct net_device *dev_rcu;
+	};
+	struct dst_ops *ops;
+	long unsigned int _metrics;
+	long unsigned int expires;
+	struct xfrm_state *xfrm;
+	int (*input)(struct sk_buff *);
+	int (*output)(struct net *, struct sock *, struct sk_buff *);
+	short unsigned int flags;
+	short int obsolete;
+	short unsigned int header_len;
+	short unsigned int trailer_len;
+	rcuref_t __rcuref;
+	int __use;
+	long unsigned int lastuse;
+	struct callback_head callback_head;
+	short int error;
+	short int __pad;
+	__u32 tclassid;
+	netdevice_tracker dev_tracker;
+	struct list_head rt_uncached;
+	struct uncached_list *rt_uncached_list;
+	struct lwtunnel_state *lwtstate;
+};
+
 typedef __u64 __be64;
 
 typedef short unsigned int __kernel_sa_family_t;
@@ -3085,6 +3122,52 @@ struct numa_drop_counters {
 	long: 64;
 };
 
+enum sk_rst_reason {
+	SK_RST_REASON_NOT_SPECIFIED = 0,
+	SK_RST_REASON_NO_SOCKET = 1,
+	SK_RST_REASON_TCP_INVALID_ACK_SEQUENCE = 2,
+	SK_RST_REASON_TCP_RFC7323_PAWS = 3,
+	SK_RST_REASON_TCP_TOO_OLD_ACK = 4,
+	SK_RST_REASON_TCP_ACK_UNSENT_DATA = 5,
+	SK_RST_REASON_TCP_FLAGS = 6,
+	SK_RST_REASON_TCP_OLD_ACK = 7,
+	SK_RST_REASON_TCP_ABORT_ON_DATA = 8,
+	SK_RST_REASON_TCP_TIMEWAIT_SOCKET = 9,
+	SK_RST_REASON_INVALID_SYN = 10,
+	SK_RST_REASON_TCP_ABORT_ON_CLOSE = 11,
+	SK_RST_REASON_TCP_ABORT_ON_LINGER = 12,
+	SK_RST_REASON_TCP_ABORT_ON_MEMORY = 13,
+	SK_RST_REASON_TCP_STATE = 14,
+	SK_RST_REASON_TCP_KEEPALIVE_TIMEOUT = 15,
+	SK_RST_REASON_TCP_DISCONNECT_WITH_DATA = 16,
+	SK_RST_REASON_MPTCP_RST_EUNSPEC = 17,
+	SK_RST_REASON_MPTCP_RST_EMPTCP = 18,
+	SK_RST_REASON_MPTCP_RST_ERESOURCE = 19,
+	SK_RST_REASON_MPTCP_RST_EPROHIBIT = 20,
+	SK_RST_REASON_MPTCP_RST_EWQ2BIG = 21,
+	SK_RST_REASON_MPTCP_RST_EBADPERF = 22,
+	SK_RST_REASON_MPTCP_RST_EMIDDLEBOX = 23,
+	SK_RST_REASON_ERROR = 24,
+	SK_RST_REASON_MAX = 25,
+};
+
+struct request_sock {
+	struct sock_common __req_common;
+	struct request_sock *dl_next;
+	u16 mss;
+	u8 num_retrans;
+	u8 syncookie: 1;
+	u8 num_timeout: 7;
+	u32 ts_recent;
+	struct timer_list rsk_timer;
+	const struct request_sock_ops *rsk_ops;
+	struct sock *sk;
+	struct saved_syn *saved_syn;
+	u32 secid;
+	u32 peer_secid;
+	u32 timeout;
+};
+
 struct fdtable {
 	unsigned int max_fds;
 	struct file **fd;
@@ -3122,6 +3205,139 @@ struct bpf_iter_meta {
 	};
 	u64 session_id;
 	u64 seq_num;
+};
+
+enum skb_drop_reason {
+	SKB_NOT_DROPPED_YET = 0,
+	SKB_CONSUMED = 1,
+	SKB_DROP_REASON_NOT_SPECIFIED = 2,
+	SKB_DROP_REASON_NO_SOCKET = 3,
+	SKB_DROP_REASON_SOCKET_CLOSE = 4,
+	SKB_DROP_REASON_SOCKET_FILTER = 5,
+	SKB_DROP_REASON_SOCKET_RCVBUFF = 6,
+	SKB_DROP_REASON_UNIX_DISCONNECT = 7,
+	SKB_DROP_REASON_UNIX_SKIP_OOB = 8,
+	SKB_DROP_REASON_PKT_TOO_SMALL = 9,
+	SKB_DROP_REASON_TCP_CSUM = 10,
+	SKB_DROP_REASON_UDP_CSUM = 11,
+	SKB_DROP_REASON_NETFILTER_DROP = 12,
+	SKB_DROP_REASON_OTHERHOST = 13,
+	SKB_DROP_REASON_IP_CSUM = 14,
+	SKB_DROP_REASON_IP_INHDR = 15,
+	SKB_DROP_REASON_IP_RPFILTER = 16,
+	SKB_DROP_REASON_UNICAST_IN_L2_MULTICAST = 17,
+	SKB_DROP_REASON_XFRM_POLICY = 18,
+	SKB_DROP_REASON_IP_NOPROTO = 19,
+	SKB_DROP_REASON_PROTO_MEM = 20,
+	SKB_DROP_REASON_TCP_AUTH_HDR = 21,
+	SKB_DROP_REASON_TCP_MD5NOTFOUND = 22,
+	SKB_DROP_REASON_TCP_MD5UNEXPECTED = 23,
+	SKB_DROP_REASON_TCP_MD5FAILURE = 24,
+	SKB_DROP_REASON_TCP_AONOTFOUND = 25,
+	SKB_DROP_REASON_TCP_AOUNEXPECTED = 26,
+	SKB_DROP_REASON_TCP_AOKEYNOTFOUND = 27,
+	SKB_DROP_REASON_TCP_AOFAILURE = 28,
+	SKB_DROP_REASON_SOCKET_BACKLOG = 29,
+	SKB_DROP_REASON_TCP_FLAGS = 30,
+	SKB_DROP_REASON_TCP_ABORT_ON_DATA = 31,
+	SKB_DROP_REASON_TCP_ZEROWINDOW = 32,
+	SKB_DROP_REASON_TCP_OLD_DATA = 33,
+	SKB_DROP_REASON_TCP_OVERWINDOW = 34,
+	SKB_DROP_REASON_TCP_OFOMERGE = 35,
+	SKB_DROP_REASON_TCP_RFC7323_PAWS = 36,
+	SKB_DROP_REASON_TCP_RFC7323_PAWS_ACK = 37,
+	SKB_DROP_REASON_TCP_RFC7323_TW_PAWS = 38,
+	SKB_DROP_REASON_TCP_RFC7323_TSECR = 39,
+	SKB_DROP_REASON_TCP_LISTEN_OVERFLOW = 40,
+	SKB_DROP_REASON_TCP_OLD_SEQUENCE = 41,
+	SKB_DROP_REASON_TCP_INVALID_SEQUENCE = 42,
+	SKB_DROP_REASON_TCP_INVALID_END_SEQUENCE = 43,
+	SKB_DROP_REASON_TCP_INVALID_ACK_SEQUENCE = 44,
+	SKB_DROP_REASON_TCP_RESET = 45,
+	SKB_DROP_REASON_TCP_INVALID_SYN = 46,
+	SKB_DROP_REASON_TCP_CLOSE = 47,
+	SKB_DROP_REASON_TCP_FASTOPEN = 48,
+	SKB_DROP_REASON_TCP_OLD_ACK = 49,
+	SKB_DROP_REASON_TCP_TOO_OLD_ACK = 50,
+	SKB_DROP_REASON_TCP_ACK_UNSENT_DATA = 51,
+	SKB_DROP_REASON_TCP_OFO_QUEUE_PRUNE = 52,
+	SKB_DROP_REASON_TCP_OFO_DROP = 53,
+	SKB_DROP_REASON_IP_OUTNOROUTES = 54,
+	SKB_DROP_REASON_BPF_CGROUP_EGRESS = 55,
+	SKB_DROP_REASON_IPV6DISABLED = 56,
+	SKB_DROP_REASON_NEIGH_CREATEFAIL = 57,
+	SKB_DROP_REASON_NEIGH_FAILED = 58,
+	SKB_DROP_REASON_NEIGH_QUEUEFULL = 59,
+	SKB_DROP_REASON_NEIGH_DEAD = 60,
+	SKB_DROP_REASON_NEIGH_HH_FILLFAIL = 61,
+	SKB_DROP_REASON_TC_EGRESS = 62,
+	SKB_DROP_REASON_SECURITY_HOOK = 63,
+	SKB_DROP_REASON_QDISC_DROP = 64,
+	SKB_DROP_REASON_QDISC_OVERLIMIT = 65,
+	SKB_DROP_REASON_QDISC_CONGESTED = 66,
+	SKB_DROP_REASON_CAKE_FLOOD = 67,
+	SKB_DROP_REASON_FQ_BAND_LIMIT = 68,
+	SKB_DROP_REASON_FQ_HORIZON_LIMIT = 69,
+	SKB_DROP_REASON_FQ_FLOW_LIMIT = 70,
+	SKB_DROP_REASON_CPU_BACKLOG = 71,
+	SKB_DROP_REASON_XDP = 72,
+	SKB_DROP_REASON_TC_INGRESS = 73,
+	SKB_DROP_REASON_UNHANDLED_PROTO = 74,
+	SKB_DROP_REASON_SKB_CSUM = 75,
+	SKB_DROP_REASON_SKB_GSO_SEG = 76,
+	SKB_DROP_REASON_SKB_UCOPY_FAULT = 77,
+	SKB_DROP_REASON_DEV_HDR = 78,
+	SKB_DROP_REASON_DEV_READY = 79,
+	SKB_DROP_REASON_FULL_RING = 80,
+	SKB_DROP_REASON_NOMEM = 81,
+	SKB_DROP_REASON_HDR_TRUNC = 82,
+	SKB_DROP_REASON_TAP_FILTER = 83,
+	SKB_DROP_REASON_TAP_TXFILTER = 84,
+	SKB_DROP_REASON_ICMP_CSUM = 85,
+	SKB_DROP_REASON_INVALID_PROTO = 86,
+	SKB_DROP_REASON_IP_INADDRERRORS = 87,
+	SKB_DROP_REASON_IP_INNOROUTES = 88,
+	SKB_DROP_REASON_IP_LOCAL_SOURCE = 89,
+	SKB_DROP_REASON_IP_INVALID_SOURCE = 90,
+	SKB_DROP_REASON_IP_LOCALNET = 91,
+	SKB_DROP_REASON_IP_INVALID_DEST = 92,
+	SKB_DROP_REASON_PKT_TOO_BIG = 93,
+	SKB_DROP_REASON_DUP_FRAG = 94,
+	SKB_DROP_REASON_FRAG_REASM_TIMEOUT = 95,
+	SKB_DROP_REASON_FRAG_TOO_FAR = 96,
+	SKB_DROP_REASON_TCP_MINTTL = 97,
+	SKB_DROP_REASON_IPV6_BAD_EXTHDR = 98,
+	SKB_DROP_REASON_IPV6_NDISC_FRAG = 99,
+	SKB_DROP_REASON_IPV6_NDISC_HOP_LIMIT = 100,
+	SKB_DROP_REASON_IPV6_NDISC_BAD_CODE = 101,
+	SKB_DROP_REASON_IPV6_NDISC_BAD_OPTIONS = 102,
+	SKB_DROP_REASON_IPV6_NDISC_NS_OTHERHOST = 103,
+	SKB_DROP_REASON_QUEUE_PURGE = 104,
+	SKB_DROP_REASON_TC_COOKIE_ERROR = 105,
+	SKB_DROP_REASON_PACKET_SOCK_ERROR = 106,
+	SKB_DROP_REASON_TC_CHAIN_NOTFOUND = 107,
+	SKB_DROP_REASON_TC_RECLASSIFY_LOOP = 108,
+	SKB_DROP_REASON_VXLAN_INVALID_HDR = 109,
+	SKB_DROP_REASON_VXLAN_VNI_NOT_FOUND = 110,
+	SKB_DROP_REASON_MAC_INVALID_SOURCE = 111,
+	SKB_DROP_REASON_VXLAN_ENTRY_EXISTS = 112,
+	SKB_DROP_REASON_NO_TX_TARGET = 113,
+	SKB_DROP_REASON_IP_TUNNEL_ECN = 114,
+	SKB_DROP_REASON_TUNNEL_TXINFO = 115,
+	SKB_DROP_REASON_LOCAL_MAC = 116,
+	SKB_DROP_REASON_ARP_PVLAN_DISABLE = 117,
+	SKB_DROP_REASON_MAC_IEEE_MAC_CONTROL = 118,
+	SKB_DROP_REASON_BRIDGE_INGRESS_STP_STATE = 119,
+	SKB_DROP_REASON_CAN_RX_INVALID_FRAME = 120,
+	SKB_DROP_REASON_CANFD_RX_INVALID_FRAME = 121,
+	SKB_DROP_REASON_CANXL_RX_INVALID_FRAME = 122,
+	SKB_DROP_REASON_PFMEMALLOC = 123,
+	SKB_DROP_REASON_DUALPI2_STEP_DROP = 124,
+	SKB_DROP_REASON_PSP_INPUT = 125,
+	SKB_DROP_REASON_PSP_OUTPUT = 126,
+	SKB_DROP_REASON_RECURSION_LIMIT = 127,
+	SKB_DROP_REASON_MAX = 128,
+	SKB_DROP_REASON_SUBSYS_MASK = 4294901760,
 };
 
 enum {
@@ -3299,6 +3515,25 @@ struct in_addr {
 	__be32 s_addr;
 };
 
+struct ip_options {
+	__be32 faddr;
+	__be32 nexthop;
+	unsigned char optlen;
+	unsigned char srr;
+	unsigned char rr;
+	unsigned char ts;
+	unsigned char is_strictroute: 1;
+	unsigned char srr_is_hit: 1;
+	unsigned char is_changed: 1;
+	unsigned char rr_needaddr: 1;
+	unsigned char ts_needtime: 1;
+	unsigned char ts_needaddr: 1;
+	unsigned char router_alert;
+	unsigned char cipso;
+	unsigned char __pad2;
+	unsigned char __data[0];
+};
+
 struct inet_cork {
 	unsigned int flags;
 	__be32 addr;
@@ -3412,6 +3647,26 @@ struct udphdr {
 	__be16 dest;
 	__be16 len;
 	__sum16 check;
+};
+
+struct inet6_skb_parm {
+	int iif;
+	__be16 ra;
+	__u16 dst0;
+	__u16 srcrt;
+	__u16 dst1;
+	__u16 lastopt;
+	__u16 nhoff;
+	__u16 flags;
+	__u16 frag_max_size;
+	__u16 srhoff;
+};
+
+struct inet_skb_parm {
+	int iif;
+	struct ip_options opt;
+	u16 flags;
+	u16 frag_max_size;
 };
 
 struct user_msghdr {
@@ -3768,6 +4023,85 @@ struct tcp_sock {
 	long: 64;
 };
 
+struct inet_request_sock {
+	struct request_sock req;
+	u16 snd_wscale: 4;
+	u16 rcv_wscale: 4;
+	u16 tstamp_ok: 1;
+	u16 sack_ok: 1;
+	u16 wscale_ok: 1;
+	u16 ecn_ok: 1;
+	u16 acked: 1;
+	u16 no_srccheck: 1;
+	u16 smc_ok: 1;
+	u32 ir_mark;
+	union {
+		struct ip_options_rcu *ireq_opt;
+		struct {
+			struct ipv6_txoptions *ipv6_opt;
+			struct sk_buff *pktopts;
+		};
+	};
+};
+
+struct tcp_request_sock {
+	struct inet_request_sock req;
+	const struct tcp_request_sock_ops *af_specific;
+	u64 snt_synack;
+	bool tfo_listener;
+	bool is_mptcp;
+	bool req_usec_ts;
+	bool drop_req;
+	u32 txhash;
+	u32 rcv_isn;
+	u32 snt_isn;
+	u32 ts_off;
+	u32 snt_tsval_first;
+	u32 snt_tsval_last;
+	u32 last_oow_ack_time;
+	u32 rcv_nxt;
+	u8 syn_tos;
+	bool accecn_ok;
+	u8 syn_ect_snt: 2;
+	u8 syn_ect_rcv: 2;
+	u8 accecn_fail_mode: 4;
+	u8 saw_accecn_opt: 2;
+};
+
+struct tcp_skb_cb {
+	__u32 seq;
+	__u32 end_seq;
+	union {
+		u32 tcp_tw_isn;
+		struct {
+			u16 tcp_gso_segs;
+			u16 tcp_gso_size;
+		};
+	};
+	__u16 tcp_flags;
+	__u8 sacked;
+	__u8 ip_dsfield;
+	__u8 txstamp_ack: 2;
+	__u8 eor: 1;
+	__u8 has_rxtstamp: 1;
+	__u8 unused: 4;
+	__u32 ack_seq;
+	union {
+		struct {
+			__u32 is_app_limited: 1;
+			__u32 delivered_ce: 20;
+			__u32 unused: 11;
+			__u32 delivered;
+			u64 first_tx_mstamp;
+			u64 delivered_mstamp;
+		} tx;
+		union {
+			struct inet_skb_parm h4;
+			struct inet6_skb_parm h6;
+		} header;
+	};
+};
+
 struct bpf_tcp_sock {
 	__u32 snd_cwnd;
 	__u32 srtt_us;
@@ -3811,6 +4145,21 @@ struct bpf_sock_tuple {
 			__be16 sport;
 			__be16 dport;
 		} ipv6;
+	};
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	union {
+		struct bpf_iter_meta *meta;
+	};
+	union {
+		struct bpf_map *map;
+	};
+	union {
+		struct sock *sk;
+	};
+	union {
+		void *value;
 	};
 };
 
