@@ -13,6 +13,7 @@
 #include "access.h"
 #include "assets.h"
 #include "events.h"
+#include "flow_api.h"
 #include "listen.h"
 
 #define SECOND_NS 1000000000ULL
@@ -27,6 +28,7 @@ struct listener {
 
 struct web {
     struct graph *graph;
+    struct web_flows flows;
     json_t *(*status)(void *context);
     void (*reading)(void *context, bool stream);
     void *context;
@@ -167,10 +169,21 @@ static bool parse_id(const char *text, uint64_t *ret_id) {
     return strspn(text, "0123456789abcdef") == 16 && !*end;
 }
 
+static enum MHD_Result serve_flows(struct web *web, struct MHD_Connection *connection, bool path) {
+    unsigned status;
+    tell_reading(web, false);
+    json_t *json =
+        path ? flow_api_path(&web->flows, connection, &status) : flow_api_flows(&web->flows, connection, &status);
+    return json ? answer_json(connection, status, json)
+                : refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
+}
+
 static enum MHD_Result serve_api(struct web *web, struct MHD_Connection *connection, const char *path, bool head) {
     struct graph_range range;
     uint64_t id;
     json_t *json;
+    if (!strcmp(path, "flows") || !strcmp(path, "path"))
+        return serve_flows(web, connection, *path == 'p');
     if (!range_of(connection, &range))
         return refuse(connection, MHD_HTTP_BAD_REQUEST, "seconds is 1 to 3600, to is a time in Unix nanoseconds");
     if (strcmp(path, "status"))
@@ -313,6 +326,7 @@ int web_new(const struct web_options *options, struct web **ret_web, char *error
         return -EINVAL;
     }
     web->graph = options->graph;
+    web->flows = options->flows;
     web->status = options->status;
     web->reading = options->reading;
     web->context = options->context;

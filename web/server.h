@@ -20,9 +20,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "topology/flows.h"
 #include "topology/graph.h"
 
 struct web;
+
+/* Between whom a way is looked for: on one edge, else between two that are named as topology/path.h has it. */
+struct web_path_question {
+    uint64_t edge_id; /* 0: none */
+    const char *from, *to;
+    size_t limit; /* connections shown; 0: the default */
+};
+
+/* The packet side, asked from web's threads. All NULL: packets are not watched. */
+struct web_flows {
+    void *context;
+    void (*each)(void *context, void (*visit)(void *context, const struct flow_view *view), void *visit_context);
+    json_t *(*path)(void *context, const struct web_path_question *question); /* a new reference */
+};
 
 struct web_options {
     const char *address;          /* IPv4 or IPv6 address to listen on; NULL: no TCP */
@@ -30,6 +45,7 @@ struct web_options {
     const char *unix_socket_path; /* NULL: none. A socket nobody listens on any more is replaced */
     const char *token;            /* NULL: none. At least 16 of A-Z a-z 0-9 . _ ~ - */
     struct graph *graph;
+    struct web_flows flows;
     json_t *(*status)(void *context); /* the agent's health, a new reference; called from web's threads. NULL: none */
     /*
      * Somebody reads the graph: before each answer made of it, when the callee may take the time to bring it up to
