@@ -65,7 +65,7 @@ static struct curl_slist *headers_of(const struct client_options *options) {
 }
 
 static void prepare(CURL *curl, const struct client_options *options, const char *path, struct answer *answer) {
-    char url[1024];
+    char url[8192]; /* a filter's every byte may be escaped */
     bool remote = is_url(options->at);
     size_t length = remote ? strlen(options->at) : 0;
     while (length && options->at[length - 1] == '/')

@@ -2,12 +2,13 @@
 #include "map_print.h"
 
 #include <errno.h>
-#include <math.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { COLUMNS = 11, CELL = 192, NAME_WIDTH = 40 };
+#include "cell.h"
+
+enum { COLUMNS = 11, LEFT_COLUMNS = 3 };
 
 static double number(const json_t *object, const char *key) {
     return json_number_value(json_object_get(object, key));
@@ -22,60 +23,18 @@ static const char *text(const json_t *object, const char *key) {
     return value ? value : "?";
 }
 
-static void write_digits(char *cell, size_t size, double value, const char *unit) {
-    snprintf(cell, size, "%.*f%s", value >= 100 || value == floor(value) ? 0 : value >= 10 ? 1 : 2, value, unit);
-}
-
-static void write_scaled(char *cell, size_t size, double value, double base, const char *const *units) {
-    while (value >= base && units[1]) {
-        value /= base;
-        units++;
-    }
-    write_digits(cell, size, value, *units);
-}
-
-static void write_rate(char *cell, size_t size, double value) {
-    static const char *const units[] = {"/s", "k/s", "M/s", NULL};
-    write_scaled(cell, size, value, 1000, units);
-}
-
-static void write_bytes(char *cell, size_t size, double value) {
-    static const char *const units[] = {" B", " KiB", " MiB", " GiB", " TiB", NULL};
-    write_scaled(cell, size, value, 1024, units);
-}
-
-static void write_duration(char *cell, size_t size, const json_t *timing, const char *key) {
-    static const char *const units[] = {" us", " ms", " s", NULL};
+static void write_duration(struct cell *cell, const json_t *timing, const char *key) {
     if (timing)
-        write_scaled(cell, size, number(timing, key) / 1000, 1000, units);
+        cell_duration(cell, number(timing, key));
     else
-        snprintf(cell, size, "-");
+        cell_plain(cell, "-");
 }
 
-static void write_share(char *cell, size_t size, const json_t *object, const char *key) {
-    if (!has(object, key))
-        snprintf(cell, size, "-");
+static void write_share(struct cell *cell, const json_t *object, const char *key) {
+    if (has(object, key))
+        cell_share(cell, number(object, key));
     else
-        write_digits(cell, size, 100 * number(object, key), " %");
-}
-
-/* One column for each character, which is what a terminal does with most names; control characters become `?`. */
-static size_t write_name(char *cell, size_t size, const char *name, size_t width) {
-    size_t length = 0, columns = 0;
-    for (; *name && columns < width && length + 5 < size; columns++) {
-        unsigned char first = (unsigned char)*name++;
-        bool control = first < 0x20 || first == 0x7f || (first == 0xc2 && (unsigned char)*name < 0xa0);
-        cell[length++] = control ? '?' : (char)first;
-        while (((unsigned char)*name & 0xc0) == 0x80) {
-            if (!control)
-                cell[length++] = *name;
-            name++;
-        }
-    }
-    if (*name && length)
-        cell[length++] = '+';
-    cell[length] = '\0';
-    return columns;
+        cell_plain(cell, "-");
 }
 
 static const json_t *node_of(const json_t *map, const char *id) {
@@ -131,69 +90,52 @@ static const json_t **edges_of(const json_t *map, size_t *ret_count) {
 static const char *const titles[COLUMNS] = {"CLIENT", "SERVER", "PROTOCOL", "PORT",  "RATE", "ERRORS",
                                             "P50",    "P95",    "P99",      "BYTES", "OPEN"};
 
-struct row {
-    char cells[COLUMNS][CELL];
-    size_t widths[COLUMNS];
-};
-
-static void fill_row(const json_t *map, const json_t *edge, struct row *row) {
+static void fill_row(const json_t *map, const json_t *edge, struct cell *cells) {
     const json_t *client = node_of(map, text(edge, "client")), *server = node_of(map, text(edge, "server"));
     const json_t *bytes = json_object_get(edge, "bytes"), *timing = timing_of(edge);
-    row->widths[0] = write_name(row->cells[0], CELL, text(client, "name"), NAME_WIDTH);
-    row->widths[1] = write_name(row->cells[1], CELL, text(server, "name"), NAME_WIDTH);
-    for (int i = 0; i < 2; i++)
-        row->widths[i] += row->widths[i] == NAME_WIDTH; /* room for the sign that it was cut */
-    snprintf(row->cells[2], CELL, "%s", text(edge, "protocol"));
-    snprintf(row->cells[3], CELL, "%.0f", number(edge, "server_port"));
+    cell_name(&cells[0], text(client, "name"), CELL_NAME_WIDTH);
+    cell_name(&cells[1], text(server, "name"), CELL_NAME_WIDTH);
+    cell_plain(&cells[2], text(edge, "protocol"));
+    cell_number(&cells[3], number(edge, "server_port"));
     if (has_calls(edge))
-        write_rate(row->cells[4], CELL, number(edge, "rate"));
+        cell_rate(&cells[4], number(edge, "rate"));
     else
-        snprintf(row->cells[4], CELL, "-");
-    write_share(row->cells[5], CELL, edge, "error_share");
-    write_duration(row->cells[6], CELL, timing, "p50");
-    write_duration(row->cells[7], CELL, timing, "p95");
-    write_duration(row->cells[8], CELL, timing, "p99");
-    write_bytes(row->cells[9], CELL, number(bytes, "request") + number(bytes, "response"));
-    snprintf(row->cells[10], CELL, "%.0f", number(edge, "open_connections"));
-    for (int i = 2; i < COLUMNS; i++)
-        row->widths[i] = strlen(row->cells[i]);
-}
-
-static void print_cells(const struct row *row, const size_t *widths, FILE *out) {
-    for (int i = 0; i < COLUMNS; i++) {
-        int padding = (int)(widths[i] > row->widths[i] ? widths[i] - row->widths[i] : 0);
-        bool left = i < 3;
-        fprintf(out, "%*s%s%*s%s", left ? 0 : padding, "", row->cells[i], left ? padding : 0, "",
-                i + 1 < COLUMNS ? "  " : "\n");
-    }
+        cell_plain(&cells[4], "-");
+    write_share(&cells[5], edge, "error_share");
+    write_duration(&cells[6], timing, "p50");
+    write_duration(&cells[7], timing, "p95");
+    write_duration(&cells[8], timing, "p99");
+    cell_bytes(&cells[9], number(bytes, "request") + number(bytes, "response"));
+    cell_number(&cells[10], number(edge, "open_connections"));
 }
 
 void map_print_opaque(const json_t *map, FILE *out) {
     const json_t *opaque = json_object_get(map, "opaque");
-    char connections[32], bytes[32];
+    struct cell connections, bytes;
     size_t index;
     json_t *reason;
     if (!(number(opaque, "connections") > 0) && !(number(opaque, "bytes") > 0)) {
         fputs("Opaque: nothing, every protocol could be read.\n", out);
         return;
     }
-    write_share(connections, sizeof(connections), opaque, "connection_share");
-    write_share(bytes, sizeof(bytes), opaque, "byte_share");
-    fprintf(out, "Opaque: %s of connections, %s of bytes are counted but cannot be read", connections, bytes);
+    write_share(&connections, opaque, "connection_share");
+    write_share(&bytes, opaque, "byte_share");
+    fprintf(out, "Opaque: %s of connections, %s of bytes are counted but cannot be read", connections.text, bytes.text);
     json_array_foreach(json_object_get(opaque, "reasons"), index, reason) {
-        write_share(connections, sizeof(connections), reason, "connection_share");
-        write_share(bytes, sizeof(bytes), reason, "byte_share");
-        fprintf(out, "%s%s %s, %s", index ? "; " : ": ", text(reason, "text"), connections, bytes);
+        write_share(&connections, reason, "connection_share");
+        write_share(&bytes, reason, "byte_share");
+        fprintf(out, "%s%s %s, %s", index ? "; " : ": ", text(reason, "text"), connections.text, bytes.text);
     }
     fputs(".\n", out);
 }
 
 static void print_summary(const json_t *map, size_t edges, FILE *out) {
     const json_t *totals = json_object_get(map, "totals");
-    char rate[32], errors[32];
-    write_rate(rate, sizeof(rate), number(totals, "rate"));
-    write_share(errors, sizeof(errors), totals, "error_share");
-    fprintf(out, "\n%zu edges in the last %.0f s, %s, errors %s.\n", edges, number(map, "seconds"), rate, errors);
+    struct cell rate, errors;
+    cell_rate(&rate, number(totals, "rate"));
+    write_share(&errors, totals, "error_share");
+    fprintf(out, "\n%zu edges in the last %.0f s, %s, errors %s.\n", edges, number(map, "seconds"), rate.text,
+            errors.text);
     map_print_opaque(map, out);
     double lost = number(totals, "lost");
     if (lost > 0)
@@ -203,42 +145,36 @@ static void print_summary(const json_t *map, size_t edges, FILE *out) {
 }
 
 int map_print_table(const json_t *map, FILE *out) {
-    size_t count, widths[COLUMNS];
+    size_t count;
     const json_t **edges = edges_of(map, &count);
-    struct row *rows = edges ? calloc(count + 1, sizeof(*rows)) : NULL;
-    if (!rows) {
+    struct cell *cells = edges ? calloc((count + 1) * COLUMNS, sizeof(*cells)) : NULL;
+    if (!cells) {
         free(edges);
         return -ENOMEM;
     }
-    for (int i = 0; i < COLUMNS; i++) {
-        snprintf(rows[0].cells[i], CELL, "%s", titles[i]);
-        widths[i] = rows[0].widths[i] = strlen(titles[i]);
-    }
-    for (size_t i = 0; i < count; i++) {
-        fill_row(map, edges[i], &rows[i + 1]);
-        for (int j = 0; j < COLUMNS; j++)
-            widths[j] = rows[i + 1].widths[j] > widths[j] ? rows[i + 1].widths[j] : widths[j];
-    }
-    for (size_t i = 0; i <= count; i++)
-        print_cells(&rows[i], widths, out);
+    for (int i = 0; i < COLUMNS; i++)
+        cell_plain(&cells[i], titles[i]);
+    for (size_t i = 0; i < count; i++)
+        fill_row(map, edges[i], &cells[(i + 1) * COLUMNS]);
+    table_print(cells, count + 1, COLUMNS, (1 << LEFT_COLUMNS) - 1, out);
     print_summary(map, count, out);
-    free(rows);
+    free(cells);
     free(edges);
     return 0;
 }
 
 /* One line that says what the edge does. */
 static void edge_label(const json_t *edge, char *label, size_t size) {
-    char rate[32] = "", p95[32] = "", errors[32] = "";
+    struct cell rate = {0}, p95 = {0}, errors = {0};
     const json_t *timing = timing_of(edge);
     if (has_calls(edge))
-        write_rate(rate, sizeof(rate), number(edge, "rate"));
+        cell_rate(&rate, number(edge, "rate"));
     if (timing)
-        write_duration(p95, sizeof(p95), timing, "p95");
+        write_duration(&p95, timing, "p95");
     if (errors_of(edge) > 0)
-        write_share(errors, sizeof(errors), edge, "error_share");
-    snprintf(label, size, "%s%s%s%s%s%s%s", text(edge, "protocol"), *rate ? " " : "", rate, *p95 ? ", p95 " : "", p95,
-             *errors ? ", errors " : "", errors);
+        write_share(&errors, edge, "error_share");
+    snprintf(label, size, "%s%s%s%s%s%s%s", text(edge, "protocol"), *rate.text ? " " : "", rate.text,
+             *p95.text ? ", p95 " : "", p95.text, *errors.text ? ", errors " : "", errors.text);
 }
 
 static void dot_string(const char *name, FILE *out) {

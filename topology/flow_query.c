@@ -32,10 +32,10 @@ struct flow_query {
     bool failed; /* for want of memory */
 };
 
-static const char connection_columns[] =
+const char flow_query_columns[] =
     "transport,client,server,server_address,server_port,state,packets_out,packets_in,bytes,retransmits,drops,rtt,age";
-static const char hop_columns[] = "conn_id,sender,order,namespace,interface,direction,source,source_port,destination,"
-                                  "destination_port,packets,bytes,from_before,drops,drop_reason";
+const char flow_query_hop_columns[] = "conn_id,sender,order,namespace,interface,direction,source,source_port,"
+                                      "destination,destination_port,packets,bytes,from_before,drops,drop_reason";
 static const char group_sums[] = "connections,packets,bytes,retransmits,drops";
 
 /* ---- options ---- */
@@ -79,16 +79,23 @@ static int take_list(const struct flow_query *query, const char *option, const c
     return 0;
 }
 
+/* A + before the list keeps the columns that would be there without it. */
 static int take_columns(struct flow_query *query, const struct flow_query_options *options,
                         struct flow_query_error *error) {
-    const char *columns = options->columns;
-    if (!columns && query->group_count) {
+    const char *columns = options->columns, *standard = query->hops ? flow_query_hop_columns : flow_query_columns;
+    bool more = columns && *columns == '+';
+    int result = 0;
+    if (query->group_count) {
         memcpy(query->columns, query->groups, query->group_count * sizeof(*query->groups));
-        query->column_count = query->group_count;
-        columns = group_sums;
+        query->column_count = columns && !more ? 0 : query->group_count;
+        standard = group_sums;
     }
-    columns = columns ? columns : query->hops ? hop_columns : connection_columns;
-    return take_list(query, "columns", columns, 0, query->columns, &query->column_count, error);
+    if (!columns || more)
+        result = take_list(query, "columns", standard, 0, query->columns, &query->column_count, error);
+    if (columns && !result)
+        result = take_list(query, "columns", columns + more, 0, query->columns, &query->column_count, error);
+    error->at += result && more;
+    return result;
 }
 
 static int take_sort(struct flow_query *query, const char *text, struct flow_query_error *error) {

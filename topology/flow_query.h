@@ -19,7 +19,7 @@ enum { FLOW_QUERY_LIMIT = 1000, FLOW_QUERY_LIMIT_MAX = 10000, FLOW_QUERY_GROUPS 
 /* Lists of fields are joined by commas. NULL, and limit 0: the default. Borrowed during flow_query_new alone. */
 struct flow_query_options {
     const char *filter;    /* all */
-    const char *columns;   /* those that suit the kind of rows */
+    const char *columns;   /* those that suit the kind of rows; after a +, besides those */
     const char *sort;      /* bytes. Largest first, texts by alphabet; -FIELD the other way round */
     const char *group_by;  /* rows that are equal in these fields are one, the sum of them */
     const char *histogram; /* instead of rows: how many have which value of this field */
@@ -27,6 +27,8 @@ struct flow_query_options {
     bool hops;    /* a row for each hop and direction, not one for each connection */
     uint64_t now; /* CLOCK_MONOTONIC ns */
 };
+
+extern const char flow_query_columns[], flow_query_hop_columns[]; /* if nothing is asked for */
 
 struct flow_query_error {
     const char *option; /* which of the options: "filter", ... */

@@ -280,6 +280,25 @@ static void hops_are_rows_on_demand(void **state) {
     json_decref(answer);
 }
 
+static void columns_may_be_added_to_the_usual_ones(void **state) {
+    (void)state;
+    struct flow_query *query = query_of((struct flow_query_options){.columns = "+mss,client_pid"});
+    see_plain(query, "1", 80, 1, IPPROTO_TCP);
+    json_t *answer = answer_of(query), *columns = json_object_get(answer, "columns");
+    size_t count = json_array_size(columns);
+    assert_int_equal(count, 15);
+    assert_string_equal(json_string_value(json_array_get(columns, 0)), "transport");
+    assert_string_equal(json_string_value(json_array_get(columns, count - 1)), "client_pid");
+    json_decref(answer);
+    query = query_of((struct flow_query_options){.columns = "+lost", .group_by = "server"});
+    see_plain(query, "1", 80, 1, IPPROTO_TCP);
+    answer = answer_of(query);
+    columns = json_object_get(answer, "columns");
+    assert_int_equal(json_array_size(columns), 7);
+    assert_string_equal(json_string_value(json_array_get(columns, 0)), "server");
+    json_decref(answer);
+}
+
 /* What has no conn_id is nobody's other half. */
 static void flows_of_no_connection_stay_apart(void **state) {
     (void)state;
@@ -317,6 +336,7 @@ static void mistakes_name_their_option_and_place(void **state) {
         {{.filter = "server_port = x"}, "filter", 14, "needs a number"},
         {{.filter = "interface == lo"}, "filter", 0, "not a field of these rows"},
         {{.columns = "client,bites"}, "columns", 7, "no field is named `bites`"},
+        {{.columns = "+client,bites"}, "columns", 8, "no field is named `bites`"},
         {{.columns = "client,"}, "columns", 7, "no field is named ``"},
         {{.columns = "interface"}, "columns", 0, "not a field of these rows"},
         {{.columns = "lost", .hops = true}, "columns", 0, "not a field of these rows"},
@@ -362,6 +382,7 @@ int main(void) {
         cmocka_unit_test(rows_are_sorted_by_any_field_either_way),
         cmocka_unit_test(groups_are_sums),
         cmocka_unit_test(a_histogram_counts_each_value_once),
+        cmocka_unit_test(columns_may_be_added_to_the_usual_ones),
         cmocka_unit_test(flows_of_no_connection_stay_apart),
         cmocka_unit_test(names_that_are_no_text_still_make_an_answer),
         cmocka_unit_test(mistakes_name_their_option_and_place),
