@@ -20,7 +20,7 @@ struct command {
     int (*run)(int argc, char **argv);
 };
 
-extern const struct command command_agent, command_check, command_config, command_flows, command_map;
+extern const struct command command_agent, command_check, command_config, command_flows, command_map, command_path;
 
 /* One line on stderr, "weft NAME: ...", and a hint at the command's --help. Returns STATUS_USAGE. */
 int wrong_usage(const struct command *command, const char *format, ...) __attribute__((format(printf, 2, 3)));

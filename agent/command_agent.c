@@ -25,6 +25,10 @@ static const char options_help[] =
     "  --ring SIZE              bytes of each ring between kernel and agent: 64K, 16M (default: 16M)\n"
     "  --rings N                how many rings there are, each with its own thread (default: one for every 8 CPUs)\n"
     "  --namespace host|self    self: only sockets of the agent's own network namespace (default: host)\n"
+    "  --packets on|off         count packets at network interfaces (default: on)\n"
+    "  --packets-scope own|all  all: in every network namespace of the host, not only the agent's own (default: own)\n"
+    "  --include-interfaces PATTERNS, --exclude-interfaces PATTERNS\n"
+    "                           of names (veth*) or kinds (kind:bridge), joined by commas (default: every interface)\n"
     "  --ready-fd N             write a line to this descriptor when everything is attached\n"
     "\n"
     "The configuration has more: `weft config explain`. Options win over it.\n"
@@ -161,6 +165,7 @@ static int open_sink(struct sinks *sinks, const struct config_sink *sink) {
 /* What happens around the start: the drop before the threads of sinks and page exist, the filter after. */
 struct starting {
     const struct config *config;
+    const struct watch_options *watch;
     struct sinks sinks;
     struct privileges privileges;
 };
@@ -189,6 +194,8 @@ static void see_what_is_needed(struct starting *starting) {
     const struct config *config = starting->config;
     struct privileges *privileges = &starting->privileges;
     privileges->low_port = !config->page.off && low(config->page.port);
+    privileges->attaches = starting->watch->packets;
+    privileges->enters = privileges->attaches && starting->watch->packet_side.scope == SCOPE_ALL;
     for (size_t i = 0; i < config->sink_count; i++) {
         const char *path = sink_files(&config->sinks[i]);
         privileges->low_port |= listens_low(&config->sinks[i]);
@@ -224,7 +231,31 @@ static const char *unless_empty(const char *text) {
     return *text ? text : NULL;
 }
 
-static int watch_with(const struct request *request, const struct config *config) {
+/* Parts of `text`, which is cut into pieces for that. */
+static struct interface_patterns patterns_of(char *text, const char **list) {
+    struct interface_patterns patterns = {.list = list};
+    char *rest = NULL;
+    for (char *one = strtok_r(text, ",", &rest); one && patterns.count < PATTERN_LIMIT;
+         one = strtok_r(NULL, ",", &rest))
+        list[patterns.count++] = one;
+    return patterns;
+}
+
+/* With `namespace: self` nothing beyond the own one is anybody's business. */
+static struct packet_side_options packet_options(const struct config *config, bool alone) {
+    static const char *lists[2][PATTERN_LIMIT];
+    bool all = config->packets_scope == PACKETS_ALL && config->namespace == NAMESPACE_HOST;
+    struct packet_side_options options = {.scope = all ? SCOPE_ALL : SCOPE_OWN,
+                                          .include = patterns_of(config->include_interfaces, lists[0]),
+                                          .exclude = patterns_of(config->exclude_interfaces, lists[1]),
+                                          .flows_max = (uint32_t)config->limits.flows,
+                                          .clean = alone};
+    memcpy(options.conn_id_key, config->conn_id_key, sizeof(options.conn_id_key));
+    return options;
+}
+
+/* `alone`: no other agent sees what this one does. */
+static int watch_with(const struct request *request, const struct config *config, bool alone) {
     struct starting starting = {.config = config, .sinks.queue_bytes = config->limits.queue};
     struct watch_options options = {
         .sinks = &starting.sinks,
@@ -238,6 +269,8 @@ static int watch_with(const struct request *request, const struct config *config
         .ring_bytes = config->ring_size,
         .rings = config->ring_count,
         .only_this_netns = config->namespace == NAMESPACE_SELF,
+        .packets = config->packets == PACKETS_ON,
+        .packet_side = packet_options(config, alone),
         .names = {.docker_socket = config->docker_socket,
                   .rules = config->names,
                   .rule_count = config->name_count,
@@ -255,6 +288,7 @@ static int watch_with(const struct request *request, const struct config *config
         .context = &starting,
     };
     memcpy(options.conn_id_key, config->conn_id_key, sizeof(options.conn_id_key));
+    starting.watch = &options;
     int status = watch(&options);
     sinks_close(&starting.sinks);
     return status;
@@ -285,7 +319,7 @@ static int run(int argc, char **argv) {
     if (!status)
         status = claim_scope(&config, &claim);
     if (!status)
-        status = watch_with(&request, &config);
+        status = watch_with(&request, &config, claim >= 0);
     if (claim >= 0)
         close(claim);
     config_done(&config);

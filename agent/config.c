@@ -24,8 +24,8 @@ static const struct config_key keys[] = {
     {"memory_max", CONFIG_SIZE, "256M", "a size from 64M to 64G",
      "ceiling of the agent's memory: its tables, the rings and the kernel's maps (what hangs on each socket is "
      "charged to the socket)",
-     "room for 70,000 connections at once with an hour of windows, and small beside what a host runs", NULL,
-     FIELD(memory_max), 64 * MIB, 65536 * MIB},
+     "room for 60,000 connections at once with their packets and an hour of windows, and small beside what a host runs",
+     NULL, FIELD(memory_max), 64 * MIB, 65536 * MIB},
     {"ring.size", CONFIG_SIZE, "16M", "a power of two from 64K to 1G",
      "bytes of each ring between kernel and agent; records that find it full are lost and counted",
      "a quarter of a second of 200,000 requests/s, so that a busy host may keep the agent waiting that long", "ring",
@@ -46,6 +46,24 @@ static const struct config_key keys[] = {
     {"namespace", CONFIG_CHOICE, "host", "host|self",
      "`host`: every network namespace; `self`: only sockets of the agent's own one",
      "what a host runs is usually spread over many", "namespace", FIELD(namespace)},
+    {"packets", CONFIG_CHOICE, "on", "on|off",
+     "whether packets are counted at network interfaces: flows, drops, retransmits, the path of a connection",
+     "sockets say what was asked and answered, only packets what the network did to it", "packets", FIELD(packets)},
+    {"packets_scope", CONFIG_CHOICE, "own", "own|all",
+     "`own`: interfaces of the agent's own network namespace; `all`: of every one on this host, where the hops inside "
+     "of "
+     "containers are seen as well",
+     "the ends of containers' veths are in the host's namespace; nothing need be entered, and less be counted twice",
+     "packets-scope", FIELD(packets_scope)},
+    {"interfaces.include", CONFIG_PATTERNS, "", "patterns of names (veth*) or kinds (kind:bridge), joined by commas",
+     "interfaces that are watched; none: all", "a path has no hole", "include-interfaces", FIELD(include_interfaces)},
+    {"interfaces.exclude", CONFIG_PATTERNS, "", "patterns of names (veth*) or kinds (kind:bridge), joined by commas",
+     "interfaces that are not watched, though they be included", "a path has no hole", "exclude-interfaces",
+     FIELD(exclude_interfaces)},
+    {"flows_max", CONFIG_COUNT, "auto", "auto, or a number from 64 to 10000000",
+     "flows held at once, one for each connection, interface and direction; packets of those beyond are counted by "
+     "their interface alone, as `flows_full`",
+     "its share of memory_max", NULL, FIELD(flows_max), 64, 10000000},
     {"page", CONFIG_ADDRESS, "127.0.0.1:7575", "ADDRESS:PORT, [IPv6]:PORT, PORT on 127.0.0.1, or off",
      "where the page and its API are served", "loopback: what talks to what is nobody else's business", "page",
      FIELD(page)},
@@ -182,6 +200,20 @@ static int set_secret(char **ret_field, const char *text) {
     return set_string(ret_field, text);
 }
 
+/* Each is at most as long as the name of an interface with its wildcards, or a kind's. */
+static bool are_patterns(const char *text) {
+    enum { LONGEST = 40 };
+    for (int count = 0; *text; count++) {
+        size_t length = strcspn(text, ",");
+        if (!length || length > LONGEST || count == PATTERN_LIMIT || memchr(text, ' ', length))
+            return false;
+        text += length;
+        if (*text && !*++text) /* nothing after the last comma */
+            return false;
+    }
+    return true;
+}
+
 int config_set(struct config *config, const struct config_key *key, const char *text) {
     void *target = field(config, key);
     switch (key->type) {
@@ -193,6 +225,8 @@ int config_set(struct config *config, const struct config_key *key, const char *
         return set_choice(target, key->allowed, text);
     case CONFIG_TEXT:
         return set_string(target, text);
+    case CONFIG_PATTERNS:
+        return are_patterns(text) ? set_string(target, text) : -EINVAL;
     case CONFIG_PATH:
         return set_path(target, key, text);
     case CONFIG_ADDRESS:
@@ -221,7 +255,8 @@ int config_init(struct config *config) {
 
 void config_done(struct config *config) {
     for (size_t i = 0; i < KEYS; i++)
-        if (keys[i].type == CONFIG_TEXT || keys[i].type == CONFIG_PATH || keys[i].type == CONFIG_SECRET)
+        if (keys[i].type == CONFIG_TEXT || keys[i].type == CONFIG_PATTERNS || keys[i].type == CONFIG_PATH ||
+            keys[i].type == CONFIG_SECRET)
             free(*(char **)field(config, &keys[i]));
     config_forget_sinks(config);
     for (size_t i = 0; i < config->name_count; i++) {
@@ -315,6 +350,8 @@ static void derive(struct config *config, unsigned cpus, struct config_problems 
                                      .ring_count = config->ring_count,
                                      .connections = config->connections_max,
                                      .edges = config->edges_max,
+                                     .packets = config->packets == PACKETS_ON,
+                                     .flows = config->flows_max,
                                      .cpus = cpus};
     uint64_t minimum;
     char where[4200], value[32];
@@ -325,7 +362,7 @@ static void derive(struct config *config, unsigned cpus, struct config_problems 
     value_size_text(config->memory_max, value, sizeof(value));
     config_problem(problems,
                    "%s: %s is too small for these rings, tables and sinks; at least %" PRIu64 "M, or less in "
-                   "ring.size, ring.count, connections_max, edges_max or a sink's queue",
+                   "ring.size, ring.count, connections_max, edges_max, flows_max or a sink's queue",
                    where, value, minimum / MIB);
 }
 
@@ -352,6 +389,8 @@ int config_finish(struct config *config, unsigned cpus, struct config_problems *
     settle(config, "ring.count", config->limits.ring_count);
     settle(config, "connections_max", config->limits.connections);
     settle(config, "edges_max", config->limits.edges);
+    if (config->packets == PACKETS_ON)
+        settle(config, "flows_max", config->limits.flows);
     return 0;
 }
 
@@ -382,6 +421,7 @@ void config_value(const struct config *config, const struct config_key *key, cha
         snprintf(ret_text, size, "%.*s", (int)strcspn(words, "|"), words);
         return;
     case CONFIG_TEXT:
+    case CONFIG_PATTERNS:
         snprintf(ret_text, size, "%s", *(char *const *)value);
         return;
     case CONFIG_PATH:

@@ -28,15 +28,16 @@ enum { CONFIG_KEY_LIMIT = 32, CONFIG_SINK_LIMIT = SINK_LIMIT, CONFIG_RULE_LIMIT 
 #define CONFIG_STANDARD_FILE "/etc/weft/weft.yaml"
 
 enum config_type {
-    CONFIG_TIME,    /* uint64_t, ns */
-    CONFIG_SIZE,    /* uint64_t, bytes */
-    CONFIG_COUNT,   /* uint64_t */
-    CONFIG_CHOICE,  /* uint64_t: which of the words of `allowed`, from 0 */
-    CONFIG_TEXT,    /* char *, never NULL */
-    CONFIG_PATH,    /* char *, absolute; empty: off */
-    CONFIG_ADDRESS, /* struct config_address */
-    CONFIG_SECRET,  /* char *, empty if none */
-    CONFIG_ID_KEY,  /* uint8_t[16] */
+    CONFIG_TIME,     /* uint64_t, ns */
+    CONFIG_SIZE,     /* uint64_t, bytes */
+    CONFIG_COUNT,    /* uint64_t */
+    CONFIG_CHOICE,   /* uint64_t: which of the words of `allowed`, from 0 */
+    CONFIG_TEXT,     /* char *, never NULL */
+    CONFIG_PATTERNS, /* char *: patterns joined by commas, at most PATTERN_LIMIT; empty: none */
+    CONFIG_PATH,     /* char *, absolute; empty: off */
+    CONFIG_ADDRESS,  /* struct config_address */
+    CONFIG_SECRET,   /* char *, empty if none */
+    CONFIG_ID_KEY,   /* uint8_t[16] */
     CONFIG_SINKS,
     CONFIG_NAMES
 };
@@ -75,6 +76,9 @@ struct config_sink {
 };
 
 enum config_namespace { NAMESPACE_HOST, NAMESPACE_SELF };
+enum config_packets { PACKETS_ON, PACKETS_OFF };
+enum config_packets_scope { PACKETS_OWN, PACKETS_ALL };
+enum { PATTERN_LIMIT = 32 };
 
 struct config {
     uint64_t window_ns, call_timeout_ns;
@@ -82,6 +86,8 @@ struct config {
     uint64_t ring_size, ring_count; /* of each ring; 0 until config_finish if "auto" */
     uint64_t connections_max, edges_max, clients_per_server;
     uint64_t namespace; /* enum config_namespace */
+    uint64_t packets, packets_scope, flows_max;
+    char *include_interfaces, *exclude_interfaces; /* patterns joined by commas */
     struct config_address page;
     char *page_token, *socket, *docker_socket, *mmdb_asn, *mmdb_country;
     uint8_t conn_id_key[16];

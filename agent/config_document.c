@@ -9,17 +9,12 @@
 #include "config.h"
 
 static const char *const type_names[] = {
-    [CONFIG_TIME] = "time",
-    [CONFIG_SIZE] = "size",
-    [CONFIG_COUNT] = "number",
-    [CONFIG_CHOICE] = "word",
-    [CONFIG_TEXT] = "text",
-    [CONFIG_PATH] = "path",
-    [CONFIG_ADDRESS] = "address and port",
-    [CONFIG_SECRET] = "secret",
-    [CONFIG_ID_KEY] = "secret",
-    [CONFIG_SINKS] = "list",
-    [CONFIG_NAMES] = "list",
+    [CONFIG_TIME] = "time",     [CONFIG_SIZE] = "size",
+    [CONFIG_COUNT] = "number",  [CONFIG_CHOICE] = "word",
+    [CONFIG_TEXT] = "text",     [CONFIG_PATTERNS] = "patterns",
+    [CONFIG_PATH] = "path",     [CONFIG_ADDRESS] = "address and port",
+    [CONFIG_SECRET] = "secret", [CONFIG_ID_KEY] = "secret",
+    [CONFIG_SINKS] = "list",    [CONFIG_NAMES] = "list",
 };
 
 /* What a plain scalar may hold; the rest is put in double quotes. */
@@ -150,6 +145,8 @@ static void write_shares(FILE *out, const struct limits *limits, const char *lin
           limits->connection_bytes);
     share(out, line, "edges", limits->edges * limits->edge_bytes, limits->edges, limits->edge_bytes);
     share(out, line, "names", limits->names * limits->name_bytes, limits->names, limits->name_bytes);
+    if (limits->flows)
+        share(out, line, "flows of packets", limits->flows * limits->flow_bytes, limits->flows, limits->flow_bytes);
     share(out, line, "the last hour, for the page", limits->graph, 0, 0);
     share(out, line, "records waiting for sinks", limits->sinks, 0, 0);
 }

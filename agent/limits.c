@@ -13,17 +13,24 @@ static const uint64_t CONNECTION_BYTES = 704, HELD_BYTES = 320; /* itself, and w
 static const uint64_t EDGE_BYTES = 10240, NAME_BYTES = 2560;
 static const uint64_t LEAST_QUEUE = 256 << 10, MOST_QUEUE = 16 << 20; /* the most is what a sink has by itself */
 
-/* Hundredths of what is left after the fixed parts. */
-enum { SHARE_CONNECTIONS = 40, SHARE_EDGES = 15, SHARE_NAMES = 10, SHARE_GRAPH = 20, SHARE_SINKS = 15 };
+/* One flow: in the kernel's table, here, and its part of a connection of two flows. */
+static const uint64_t FLOW_BYTES = 1536;
+
+/* Hundredths of what is left after the fixed parts: without packets, and with them. */
+static const struct shares {
+    unsigned connections, edges, names, graph, sinks, flows;
+} all_shares[2] = {{40, 15, 10, 20, 15, 0}, {32, 12, 8, 15, 13, 20}};
 
 /* Less is no use on any host. */
 enum {
     LEAST_CONNECTIONS = 4096,
     LEAST_EDGES = 256,
     LEAST_NAMES = 512,
+    LEAST_FLOWS = 4096,
     MOST_CONNECTIONS = 1000000,
     MOST_EDGES = 100000,
-    MOST_NAMES = 1000000
+    MOST_NAMES = 1000000,
+    MOST_FLOWS = 1000000
 };
 
 static uint64_t most(uint64_t a, uint64_t b) {
@@ -51,10 +58,14 @@ static uint64_t rest_for(uint64_t count, uint64_t bytes, unsigned hundredths) {
 static uint64_t minimum(const struct limits_request *request, uint64_t fixed) {
     uint64_t connections = request->connections ? request->connections : LEAST_CONNECTIONS;
     uint64_t edges = request->edges ? request->edges : LEAST_EDGES;
-    uint64_t rest = rest_for(connections, CONNECTION_BYTES + HELD_BYTES, SHARE_CONNECTIONS);
-    rest = most(rest, rest_for(edges, EDGE_BYTES, SHARE_EDGES));
-    rest = most(rest, rest_for(LEAST_NAMES, NAME_BYTES, SHARE_NAMES));
-    rest = most(rest, rest_for(request->queues + request->sinks * LEAST_QUEUE, 1, SHARE_SINKS));
+    uint64_t flows = request->flows ? request->flows : LEAST_FLOWS;
+    const struct shares *shares = &all_shares[request->packets];
+    uint64_t rest = rest_for(connections, CONNECTION_BYTES + HELD_BYTES, shares->connections);
+    rest = most(rest, rest_for(edges, EDGE_BYTES, shares->edges));
+    rest = most(rest, rest_for(LEAST_NAMES, NAME_BYTES, shares->names));
+    rest = most(rest, rest_for(request->queues + request->sinks * LEAST_QUEUE, 1, shares->sinks));
+    if (request->packets)
+        rest = most(rest, rest_for(flows, FLOW_BYTES, shares->flows));
     return (fixed + rest + MIB - 1) / MIB * MIB;
 }
 
@@ -66,17 +77,22 @@ int limits_derive(const struct limits_request *request, struct limits *ret_limit
     if (request->memory_max < *ret_minimum)
         return -ENOSPC;
     uint64_t hundredth = (request->memory_max - fixed) / 100;
+    const struct shares *shares = &all_shares[request->packets];
     limits.connection_bytes = CONNECTION_BYTES + HELD_BYTES;
     limits.edge_bytes = EDGE_BYTES;
     limits.name_bytes = NAME_BYTES;
     limits.connections = request->connections
                              ? request->connections
-                             : least(hundredth * SHARE_CONNECTIONS / limits.connection_bytes, MOST_CONNECTIONS);
-    limits.edges = request->edges ? request->edges : least(hundredth * SHARE_EDGES / EDGE_BYTES, MOST_EDGES);
+                             : least(hundredth * shares->connections / limits.connection_bytes, MOST_CONNECTIONS);
+    limits.edges = request->edges ? request->edges : least(hundredth * shares->edges / EDGE_BYTES, MOST_EDGES);
     limits.held = limits.connections * HELD_BYTES;
-    limits.names = least(hundredth * SHARE_NAMES / NAME_BYTES, MOST_NAMES);
-    limits.graph = hundredth * SHARE_GRAPH;
-    limits.sinks = hundredth * SHARE_SINKS;
+    limits.names = least(hundredth * shares->names / NAME_BYTES, MOST_NAMES);
+    limits.graph = hundredth * shares->graph;
+    limits.sinks = hundredth * shares->sinks;
+    if (request->packets) {
+        limits.flow_bytes = FLOW_BYTES;
+        limits.flows = request->flows ? request->flows : least(hundredth * shares->flows / FLOW_BYTES, MOST_FLOWS);
+    }
     if (request->sinks)
         limits.queue = least((limits.sinks - request->queues) / request->sinks, MOST_QUEUE);
     *ret_limits = limits;

@@ -11,6 +11,7 @@
 #ifndef WEFT_AGENT_LIMITS_H
 #define WEFT_AGENT_LIMITS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,6 +20,8 @@ struct limits_request {
     uint64_t ring_size;          /* bytes of one ring */
     uint64_t ring_count;         /* 0: one for every 8 CPUs, as far as they take a quarter of memory_max */
     uint64_t connections, edges; /* 0: from the share */
+    bool packets;                /* are watched */
+    uint64_t flows;              /* 0: from the share */
     uint64_t queues;             /* bytes that sinks were given */
     unsigned sinks;              /* with a queue, and not told how large: from the share */
     unsigned cpus;
@@ -31,8 +34,9 @@ struct limits {
     uint64_t held;                          /* bytes, within those: of what waits on connections */
     uint64_t edges, edge_bytes;
     uint64_t names, name_bytes;
-    uint64_t graph, sinks; /* bytes: the last hour on the page; records that wait for a sink */
-    uint64_t queue;        /* bytes, within `sinks`, for each sink that was not told; 0: there is none */
+    uint64_t flows, flow_bytes; /* 0: packets are not watched */
+    uint64_t graph, sinks;      /* bytes: the last hour on the page; records that wait for a sink */
+    uint64_t queue;             /* bytes, within `sinks`, for each sink that was not told; 0: there is none */
 };
 
 /* -ENOSPC: it does not fit; `ret_minimum` is the memory_max with which it would. */

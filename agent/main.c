@@ -6,8 +6,8 @@
 
 #include "command.h"
 
-static const struct command *const commands[] = {&command_agent, &command_check, &command_config, &command_flows,
-                                                 &command_map};
+static const struct command *const commands[] = {&command_agent, &command_check, &command_config,
+                                                 &command_flows, &command_map,   &command_path};
 enum { COMMANDS = sizeof(commands) / sizeof(commands[0]) };
 
 static const char introduction[] = "weft watches this host from its kernel and shows what talks to what.\n"

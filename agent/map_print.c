@@ -194,7 +194,7 @@ int map_print_dot(const json_t *map, FILE *out) {
     size_t count, index;
     const json_t **edges = edges_of(map, &count);
     json_t *node;
-    char label[160];
+    char label[4 * CELL_LENGTH];
     if (!edges)
         return -ENOMEM;
     fputs("digraph weft {\n  rankdir=LR;\n  node [shape=box, fontname=\"sans-serif\"];\n"
@@ -242,7 +242,7 @@ int map_print_mermaid(const json_t *map, FILE *out) {
     size_t count, index;
     const json_t **edges = edges_of(map, &count);
     json_t *node;
-    char label[160];
+    char label[4 * CELL_LENGTH];
     if (!edges)
         return -ENOMEM;
     fputs("flowchart LR\n", out);

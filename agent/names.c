@@ -36,13 +36,27 @@ static struct owner owner_of(const struct record_owner *record, const char *comm
     return owner;
 }
 
+/* A network namespace goes by the name of the container that it is of. */
+static void name_namespace(const struct names *names, uint32_t netns, const struct workload *workload,
+                           uint64_t instance) {
+    struct interfaces *interfaces = packet_side_interfaces(names->packets);
+    struct workload_instance container;
+    if (!interfaces || !netns || netns == names->own_netns || !workload_instance(workload, instance, &container))
+        return;
+    const char *name = container.container[0] ? container.container : container.pod;
+    if (name[0])
+        interfaces_name_namespace(interfaces, netns, name);
+}
+
 /* What names the owner stands among the events before anything of its sockets stands in the ring. */
 static struct edge_end name_owner(void *context, const struct record_owner *record, const char *command) {
     struct names *names = context;
     struct owner owner = owner_of(record, command);
     names_drain(names);
     uint64_t instance;
-    struct edge_end end = end_of(identity_resolve(names->identity, &owner, &instance));
+    const struct workload *workload = identity_resolve(names->identity, &owner, &instance);
+    struct edge_end end = end_of(workload);
+    name_namespace(names, record->netns, workload, instance);
     end.instance = instance;
     end.pid = record->tgid;
     return end;
@@ -81,11 +95,19 @@ static void on_learned(void *context, struct slice host, const uint8_t *address,
     identity_learned_name(names->identity, host.data, host.length, address, length == 4 ? 4 : 6, ttl_seconds);
 }
 
+static void on_placed(void *context, const struct flow_placement *placement) {
+    const struct names *names = context;
+    struct flows *flows = packet_side_flows(names->packets);
+    if (flows)
+        flows_edge(flows, placement);
+}
+
 struct namer names_for(struct names *names) {
     return (struct namer){.context = names,
                           .owner = name_owner,
                           .server = name_server,
                           .client = name_client,
                           .opened = on_opened,
-                          .learned = on_learned};
+                          .learned = on_learned,
+                          .placed = on_placed};
 }

@@ -5,11 +5,14 @@
 
 #include "identity.h"
 #include "live.h"
+#include "packet_side.h"
 #include "topology/connection.h"
 
 struct names {
     struct identity *identity;
     struct live *live;
+    struct packet_side *packets; /* NULL: off */
+    uint32_t own_netns;          /* the agent's */
 };
 
 struct namer names_for(struct names *names); /* `names` must outlive it */

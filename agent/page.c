@@ -106,6 +106,14 @@ static void say_where(const struct page *page, const struct page_options *option
             web_port(page->web), options->token ? "?token=... (with the token it was given)" : "");
 }
 
+static void each_flow(void *context, void (*visit)(void *context, const struct flow_view *view), void *visit_context) {
+    flows_each(context, visit, visit_context);
+}
+
+static struct web_flows flows_of(struct flows *flows) {
+    return flows ? (struct web_flows){.context = flows, .each = each_flow} : (struct web_flows){0};
+}
+
 int page_new(const struct page_options *options, struct page **ret_page, char *error, size_t error_size) {
     *ret_page = NULL;
     if (!options->address && !options->socket)
@@ -126,6 +134,7 @@ int page_new(const struct page_options *options, struct page **ret_page, char *e
                               .unix_socket_path = options->socket,
                               .token = options->token,
                               .graph = page->graph,
+                              .flows = flows_of(options->flows),
                               .status = status,
                               .reading = reading,
                               .context = page};

@@ -21,6 +21,7 @@ struct page_options {
     const char *socket;  /* path; NULL: none */
     size_t memory_bytes; /* of the graph; 0: its default */
     const struct agent_stamp *stamp;
+    struct flows *flows;         /* NULL: packets are not watched */
     void (*wake)(void *context); /* page_wanted has become true; from any thread */
     void *context;
 };

@@ -9,6 +9,7 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include "sinks/json_flow.h"
 #include "sinks/json_join.h"
 #include "topology/conn_id.h"
 
@@ -84,7 +85,40 @@ static void write_workloads(struct writing *writing) {
     publisher->repeat_ns = writing->clocks.monotonic + REPEAT_NS;
 }
 
-enum { OWN_COUNTERS = 16, COUNTER_LIMIT = OWN_COUNTERS + COUNTER_KINDS + SINK_COUNTER_LIMIT, HOOK_LIMIT = 64 };
+enum { FLOW_BATCH_BYTES = 1 << 20 };
+
+static void hand_over(struct writing *writing) {
+    batch_end(&writing->batch);
+    sinks_write(writing->publisher->sinks, &writing->batch);
+    batch_done(&writing->batch);
+    writing->batch = (struct batch){0};
+}
+
+/* In parts, so that a full table of flows does not stand in memory as text as well. */
+static void write_flow(void *context, const struct flow_view *view) {
+    struct writing *writing = context;
+    json_flow(&writing->batch.writer, &writing->publisher->stamp, writing->window, &writing->clocks, view);
+    batch_add(&writing->batch, SINK_FLOW, json_flow_key(view), NULL);
+    if (writing->batch.writer.length > FLOW_BATCH_BYTES)
+        hand_over(writing);
+}
+
+static void begin_flow(void *context, const struct flow_view *view) {
+    (void)context, (void)view;
+}
+
+void publish_flows(struct publisher *publisher, const struct window *window) {
+    struct writing writing = {.publisher = publisher, .window = window};
+    struct flows *flows = packet_side_flows(publisher->packets);
+    if (!flows)
+        return;
+    json_clocks_read(&writing.clocks);
+    flows_window(flows, sinks_take(publisher->sinks, SINK_FLOW) ? write_flow : begin_flow, &writing);
+    hand_over(&writing);
+}
+
+enum { OWN_COUNTERS = 16, HOOK_LIMIT = 64 };
+enum { COUNTER_LIMIT = OWN_COUNTERS + COUNTER_KINDS + PACKET_SIDE_COUNTERS + SINK_COUNTER_LIMIT };
 
 static void report_traffic(struct opaque_report *report, const struct traffic *traffic) {
     *report =
@@ -125,7 +159,9 @@ static size_t collect(struct publisher *publisher, struct counter *counters, str
     report_traffic(opaque, &totals.traffic);
     for (int i = 0; i < COUNTER_KINDS; i++)
         counters[OWN_COUNTERS + i] = (struct counter){live_counter_name(i), kernel[i]};
-    return OWN_COUNTERS + COUNTER_KINDS + sinks_counters(publisher->sinks, counters + OWN_COUNTERS + COUNTER_KINDS);
+    size_t count = OWN_COUNTERS + COUNTER_KINDS;
+    count += packet_side_counters(publisher->packets, counters + count);
+    return count + sinks_counters(publisher->sinks, counters + count);
 }
 
 static void report_unix(struct publisher *publisher, struct unix_report *report) {
@@ -136,13 +172,18 @@ static void report_unix(struct publisher *publisher, struct unix_report *report)
     *report = (struct unix_report){publisher->unix_bytes, publisher->unix_operations, window.pairs};
 }
 
-static size_t hooks_of(const struct live *live, struct hook_report *hooks) {
-    size_t count;
-    const struct live_program *programs = live_programs(live, &count);
-    count = count < HOOK_LIMIT ? count : HOOK_LIMIT;
-    for (size_t i = 0; i < count; i++)
-        hooks[i] = (struct hook_report){programs[i].name, programs[i].attached, programs[i].reason};
+static size_t add_hooks(struct hook_report *hooks, size_t count, const struct live_program *programs, size_t more) {
+    for (size_t i = 0; i < more && count < HOOK_LIMIT; i++)
+        hooks[count++] = (struct hook_report){programs[i].name, programs[i].attached, programs[i].reason};
     return count;
+}
+
+static size_t hooks_of(const struct publisher *publisher, struct hook_report *hooks) {
+    size_t sockets, packets;
+    const struct live_program *programs = live_programs(publisher->live, &sockets);
+    size_t count = add_hooks(hooks, 0, programs, sockets);
+    programs = packet_side_programs(publisher->packets, &packets);
+    return add_hooks(hooks, count, programs, packets);
 }
 
 void publish_warning(struct publisher *publisher) {
@@ -153,15 +194,17 @@ void publish_warning(struct publisher *publisher) {
     memcpy(publisher->warning, text, sizeof(text));
 }
 
-void publish(struct publisher *publisher, const struct window *window, const struct edges *edges) {
+void publish(struct publisher *publisher, const struct window *window, struct edges *edges) {
     struct counter counters[COUNTER_LIMIT];
     struct hook_report hooks[HOOK_LIMIT];
     struct writing writing = {.publisher = publisher, .window = window};
     struct agent_report report = {.counters = counters, .hooks = hooks};
+    if (packet_side_flows(publisher->packets))
+        flows_add_to_edges(packet_side_flows(publisher->packets), edges);
     identity_tick(publisher->identity);
     publish_warning(publisher);
     report.counter_count = collect(publisher, counters, &report.opaque);
-    report.hook_count = hooks_of(publisher->live, hooks);
+    report.hook_count = hooks_of(publisher, hooks);
     report.sinks = sinks_report(publisher->sinks, &report.sink_count);
     report_process(&report);
     report_unix(publisher, &report.unix_streams);

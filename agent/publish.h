@@ -8,6 +8,7 @@
 
 #include "identity.h"
 #include "live.h"
+#include "packet_side.h"
 #include "page.h"
 #include "sinks/sink.h"
 #include "topology/worker.h"
@@ -17,7 +18,8 @@ struct publisher {
     struct live *live;
     struct identity *identity;
     struct workers *workers;
-    struct page *page; /* may be NULL */
+    struct packet_side *packets; /* NULL: off */
+    struct page *page;           /* may be NULL */
     uint8_t conn_id_key[16];
     struct agent_stamp stamp;
     char warning[768];                    /* about names, said last */
@@ -27,7 +29,10 @@ struct publisher {
 };
 
 void publisher_init(struct publisher *publisher);
-void publish(struct publisher *publisher, const struct window *window, const struct edges *edges);
+/* The flows of a window that ends now, if a sink takes them; right after a round. */
+void publish_flows(struct publisher *publisher, const struct window *window);
+/* What flows gained is added to `edges`. */
+void publish(struct publisher *publisher, const struct window *window, struct edges *edges);
 void publish_warning(struct publisher *publisher); /* on stderr, when it is new */
 /* Numbering of windows began again: a new boot, so that records stay unique. */
 void publish_restarted(struct publisher *publisher);

@@ -105,8 +105,9 @@ static const int bpf_commands[] = {
     BPF_OBJ_GET_INFO_BY_FD,
     BPF_ITER_CREATE /* live_flush */,
 };
-/* For the thread that follows interfaces, which alone has the capabilities for them. */
-static const int attaching_commands[] = {BPF_LINK_CREATE, BPF_PROG_QUERY};
+/* For the thread that follows interfaces, which alone has the capabilities for them; and to run the program that looks
+ * for idle flows. */
+static const int attaching_commands[] = {BPF_LINK_CREATE, BPF_PROG_QUERY, BPF_PROG_TEST_RUN};
 static const int families[] = {AF_UNIX, AF_INET, AF_INET6, AF_NETLINK /* getaddrinfo asks for the interfaces */};
 static const unsigned long requests[] = {FIONBIO, FIONREAD, FIOCLEX, TCGETS, TIOCGWINSZ};
 static const int prctls[] = {PR_SET_NAME, PR_GET_NAME, 0x53564d41 /* PR_SET_VMA, which malloc uses */};

@@ -9,6 +9,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "claim.h"
 #include "identity.h"
 #include "live.h"
 #include "names.h"
@@ -24,6 +25,7 @@ enum { EDGES_MAX = 10000, CONNECTIONS_MAX = 300000, CLIENTS_PER_SERVER = 256 };
 struct watcher {
     const struct watch_options *options;
     struct live *live;
+    struct packet_side *packets; /* NULL: off */
     struct identity *identity;
     struct clients *clients;
     struct workers *workers;
@@ -81,6 +83,8 @@ static void write_ended(struct watcher *watcher, bool drained) {
 
 static void begin_next(struct watcher *watcher) {
     struct window_clock *clock = &watcher->clock;
+    packet_side_round(watcher->packets);
+    publish_flows(&watcher->publisher, &clock->window);
     watcher->ended = clock->window;
     watcher->due = clock->end + window_grace(clock->window.length);
     window_clock_next(clock, now_ns(CLOCK_MONOTONIC), now_ns(CLOCK_REALTIME));
@@ -98,6 +102,7 @@ static void show_part(struct watcher *watcher, enum edges_part part, const struc
 
 /* And the window before, if it was not written yet: a reader may have come after it ended. */
 static void show_running(struct watcher *watcher) {
+    packet_side_round(watcher->packets);
     if (watcher->due)
         show_part(watcher, EDGES_FORMER, &watcher->ended);
     show_part(watcher, EDGES_RUNNING, &watcher->clock.window);
@@ -194,12 +199,23 @@ static int start_page(struct watcher *watcher) {
     char error[256] = "";
     struct page_options options = watcher->options->page;
     options.stamp = &watcher->publisher.stamp;
+    options.flows = packet_side_flows(watcher->packets);
     options.wake = wake;
     options.context = watcher;
     int result = page_new(&options, &watcher->page, error, sizeof(error));
     if (result < 0)
         fprintf(stderr, "weft: %s\n", error);
     return result;
+}
+
+/* What the agent can do without packets it does without them. */
+static int attach_packets(struct watcher *watcher) {
+    char error[256] = "";
+    int result =
+        packet_side_attach(&watcher->options->packet_side, watcher->live, &watcher->packets, error, sizeof(error));
+    if (result < 0)
+        fprintf(stderr, "weft: packets are not watched: %s\n", error);
+    return result == -ENOMEM ? result : 0;
 }
 
 static int start(struct watcher *watcher) {
@@ -211,13 +227,20 @@ static int start(struct watcher *watcher) {
         fprintf(stderr, "weft: %s\n", error);
         return -1;
     }
+    if (watcher->options->packets && attach_packets(watcher) < 0)
+        return -1;
     if (watcher->options->loaded && watcher->options->loaded(watcher->options->context) < 0)
         return -1;
     if (identity_new(&watcher->options->names, &watcher->identity) < 0) {
         fprintf(stderr, "weft: out of memory\n");
         return -1;
     }
-    watcher->names = (struct names){watcher->identity, watcher->live};
+    watcher->names = (struct names){watcher->identity, watcher->live, watcher->packets, claim_own_netns()};
+    struct namer namer = names_for(&watcher->names);
+    if (packet_side_begin(watcher->packets, &namer) < 0) {
+        fprintf(stderr, "weft: out of memory\n");
+        return -1;
+    }
     publisher_init(&watcher->publisher);
     if (start_page(watcher) < 0 || start_workers(watcher) < 0)
         return -1;
@@ -225,6 +248,7 @@ static int start(struct watcher *watcher) {
     watcher->publisher.live = watcher->live;
     watcher->publisher.identity = watcher->identity;
     watcher->publisher.workers = watcher->workers;
+    watcher->publisher.packets = watcher->packets;
     watcher->publisher.page = watcher->page;
     memcpy(watcher->publisher.conn_id_key, watcher->options->conn_id_key, 16);
     publish_warning(&watcher->publisher);
@@ -250,6 +274,7 @@ int watch(const struct watch_options *options) {
     workers_free(watcher.workers);
     clients_free(watcher.clients);
     page_free(watcher.page);
+    packet_side_free(watcher.packets);
     identity_free(watcher.identity);
     live_free(watcher.live);
     return result ? 1 : 0;

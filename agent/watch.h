@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "identity.h"
+#include "packet_side.h"
 #include "page.h"
 #include "sinks/sink.h"
 
@@ -25,6 +26,8 @@ struct watch_options {
     uint32_t ring_bytes; /* of each ring */
     unsigned rings;      /* and workers; 0: one for each eight CPUs */
     bool only_this_netns;
+    bool packets; /* watch them as well */
+    struct packet_side_options packet_side;
     struct identity_options names;
     struct page_options page; /* all but `stamp` and `wake` */
     int ready_fd;             /* written and closed when everything is attached; -1: a line on stderr */

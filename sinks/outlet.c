@@ -178,6 +178,10 @@ static uint64_t matching(const struct outlet *outlet, const struct sink_record *
     return total;
 }
 
+bool outlet_takes(const struct outlet *outlet, enum sink_record_kind kind) {
+    return outlet->kinds >> kind & 1;
+}
+
 void outlet_offer(struct outlet *outlet, const struct sink_record *records, size_t count) {
     uint64_t total = matching(outlet, records, count);
     size_t size;

@@ -15,6 +15,7 @@ struct outlet;
 /* Takes `settings` in any case. */
 int outlet_new(const struct sink_ops *ops, struct sink_settings *settings, struct outlet **ret_outlet, char *error,
                size_t error_size);
+bool outlet_takes(const struct outlet *outlet, enum sink_record_kind kind);
 void outlet_offer(struct outlet *outlet, const struct sink_record *records, size_t count);
 struct sink_report outlet_report(struct outlet *outlet);
 size_t outlet_counters(struct outlet *outlet, struct counter *counters);

@@ -82,6 +82,13 @@ int sinks_open_values(struct sinks *sinks, const char *kind, const char *argumen
     return result ? result : open_sink(sinks, ops, settings, error, error_size);
 }
 
+bool sinks_take(const struct sinks *sinks, enum sink_record_kind kind) {
+    bool taken = false;
+    for (size_t i = 0; i < sinks->count; i++)
+        taken |= outlet_takes(sinks->open[i], kind);
+    return taken;
+}
+
 void sinks_write(struct sinks *sinks, const struct batch *batch) {
     sinks->refused += batch->refused;
     for (size_t i = 0; i < sinks->count; i++)

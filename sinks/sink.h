@@ -74,6 +74,7 @@ struct sinks {
 int sinks_open(struct sinks *sinks, const char *text, char *error, size_t error_size);
 int sinks_open_values(struct sinks *sinks, const char *kind, const char *argument, const struct sink_value *values,
                       size_t count, char *error, size_t error_size);
+bool sinks_take(const struct sinks *sinks, enum sink_record_kind kind); /* whether any of them gets such records */
 void sinks_write(struct sinks *sinks, const struct batch *batch);
 /* `sink_dropped`, then every sink's own; those of one name are added up. At most SINK_COUNTER_LIMIT. */
 size_t sinks_counters(const struct sinks *sinks, struct counter *counters);

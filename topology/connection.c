@@ -63,7 +63,7 @@ static struct connection *connection_new(struct engine *engine, const struct rec
     }
     struct conversation *talk = &c->talk;
     bool client = record->role == ROLE_CLIENT;
-    c->isn = record->isn;
+    c->talk.isn = record->isn;
     talk->transport = TRANSPORT_TCP;
     talk->family = record->family == 2 ? 4 : 6;
     talk->proof = record->proof;
@@ -81,10 +81,10 @@ static struct connection *connection_new(struct engine *engine, const struct rec
 static void note(struct engine *engine, struct connection *c) {
     const struct conversation *talk = &c->talk;
     conversation_note(engine, &c->talk);
-    if (!c->isn || (talk->client.owner && talk->server.owner))
+    if (!c->talk.isn || (talk->client.owner && talk->server.owner))
         return;
     struct edge_join join = {
-        .isn = c->isn, .family = talk->family, .client_port = talk->client_port, .server_port = talk->server_port};
+        .isn = c->talk.isn, .family = talk->family, .client_port = talk->client_port, .server_port = talk->server_port};
     memcpy(join.client_address, talk->client_address, 16);
     memcpy(join.server_address, talk->server_address, 16);
     edge_add_join(edges_window(engine->edges, talk->edge, engine->now), &join);
@@ -190,10 +190,10 @@ static struct connection *meet(struct connections *all, const struct record_open
         return NULL;
     }
     if (made) {
-        table_put(&all->by_isn, c->isn, c);
+        table_put(&all->by_isn, c->talk.isn, c);
         remember_fresh(all, record->cookie, record->time);
     } else {
-        table_remove(&all->by_isn, c->isn); /* both ends are known */
+        table_remove(&all->by_isn, c->talk.isn); /* both ends are known */
     }
     return c;
 }
@@ -349,8 +349,8 @@ void connections_closed(struct connections *all, const struct record_closed *rec
         note_lost(engine, c, record->lost);
     if (!last)
         return;
-    if (table_get(&all->by_isn, c->isn) == c)
-        table_remove(&all->by_isn, c->isn);
+    if (table_get(&all->by_isn, c->talk.isn) == c)
+        table_remove(&all->by_isn, c->talk.isn);
     connection_free(engine, c);
 }
 

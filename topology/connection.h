@@ -18,6 +18,8 @@
 #include "edge.h"
 #include "traffic.h"
 
+struct flow_placement; /* topology/flows.h */
+
 /* How this module learns names; called once per connection end, never per call. */
 struct namer {
     void *context;
@@ -29,6 +31,8 @@ struct namer {
     /* `address` (4 or 16 bytes) was the answer for `host`, or reached under that name. May be NULL; `host` is the
      * callee's only for the time of the call. Called per answer, from any worker. */
     void (*learned)(void *context, struct slice host, const uint8_t *address, size_t length, uint32_t ttl_seconds);
+    /* A connection or session counts on that edge from now on: once each time it is put on one. May be NULL. */
+    void (*placed)(void *context, const struct flow_placement *placement);
 };
 
 struct connection_options {

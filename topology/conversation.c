@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "conversation.h"
 
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
 #include "datagram.h"
+#include "flows.h"
 #include "server.h"
 
 static struct server_address server_address(const struct conversation *c) {
@@ -84,6 +86,22 @@ void conversation_own(struct engine *engine, struct party *party, const struct r
     engine_give_end(engine, former);
 }
 
+static void tell_placed(struct engine *engine, const struct conversation *c, const struct edge *edge) {
+    struct flow_placement placement = {.edge_id = edge->id,
+                                       .isn = c->isn,
+                                       .time = engine->now,
+                                       .client_cookie = c->client.cookie,
+                                       .server_cookie = c->server.cookie,
+                                       .client_port = c->client_port,
+                                       .server_port = c->seen_port,
+                                       .family = c->family,
+                                       .protocol = c->transport == TRANSPORT_UDP ? IPPROTO_UDP : IPPROTO_TCP,
+                                       .netns = c->netns};
+    memcpy(placement.client_address, c->client_address, 16);
+    memcpy(placement.server_address, c->server_address, 16);
+    engine->namer.placed(engine->namer.context, &placement);
+}
+
 struct edge *conversation_find_edge(struct engine *engine, struct conversation *c) {
     if (c->edge || (c->refused && c->noted == engine->edges->sequence))
         return c->edge;
@@ -95,6 +113,8 @@ struct edge *conversation_find_edge(struct engine *engine, struct conversation *
         edge->references++;
         edge->open_connections += c->open;
         edge->in_flight += calls_in_flight(c);
+        if (engine->namer.placed)
+            tell_placed(engine, c, edge);
     }
     return edge;
 }

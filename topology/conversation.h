@@ -26,6 +26,7 @@ struct conversation {
     const struct protocol *protocol;
     void *state;         /* the protocol's; NULL without a verdict */
     struct calls *calls; /* NULL while none is outstanding */
+    uint64_t isn;        /* of TCP: client's << 32 | server's */
     uint8_t client_address[16], server_address[16];
     uint16_t client_port, server_port;
     uint16_t seen_port; /* with server_address: what the client connected to, before any NAT */

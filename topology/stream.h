@@ -21,7 +21,6 @@ struct stream {
 
 struct connection {
     struct conversation talk; /* first */
-    uint64_t isn;             /* client's << 32 | server's */
     struct stream streams[2]; /* by direction */
     uint32_t lost;            /* turns, as the kernel last told */
     uint8_t records;          /* seen without a verdict; see inference.c for what one counts */

@@ -224,8 +224,9 @@ static void memory_too_small_names_the_minimum(void **state) {
 static void every_share_together_stays_below_the_ceiling(void **state) {
     (void)state;
     for (uint64_t mib = 96; mib <= 65536; mib *= 2)
-        for (unsigned cpus = 1; cpus <= 256; cpus *= 4) {
-            struct limits_request request = {.memory_max = mib << 20, .ring_size = 16 << 20, .cpus = cpus};
+        for (unsigned cpus = 1; cpus <= 256; cpus *= 2) {
+            struct limits_request request = {
+                .memory_max = mib << 20, .ring_size = 16 << 20, .cpus = cpus, .packets = __builtin_ctz(cpus) % 2};
             struct limits limits;
             uint64_t minimum;
             assert_int_equal(limits_derive(&request, &limits, &minimum), 0);
@@ -233,9 +234,33 @@ static void every_share_together_stays_below_the_ceiling(void **state) {
             assert_true(limits.ring_count >= 1 && limits.connections >= 4096 && limits.edges >= 256);
             uint64_t sum = limits.program + limits.kernel_maps + limits.rings + limits.graph + limits.sinks +
                            limits.connections * limits.connection_bytes + limits.edges * limits.edge_bytes +
-                           limits.names * limits.name_bytes;
+                           limits.names * limits.name_bytes + limits.flows * limits.flow_bytes;
             assert_true(sum <= request.memory_max);
+            assert_true(request.packets ? limits.flows >= 4096 : !limits.flows);
         }
+}
+
+static void interfaces_are_meant_by_patterns(void **state) {
+    (void)state;
+    static const struct {
+        const char *text;
+        bool understood;
+    } cases[] = {{"veth*", true},    {"veth*,kind:bridge,eth0", true}, {"\"\"", true}, {"a,,b", false},
+                 {"a, b", false},    {"',a'", false},                   {"a,", false},  {"[a, b]", false},
+                 {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", false}};
+    for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+        char text[128];
+        config_done(&config);
+        set_up(NULL);
+        snprintf(text, sizeof(text), "interfaces:\n  include: %s\npackets_scope: all\n", cases[i].text);
+        if ((read_text(text) == 0) != cases[i].understood)
+            fail_msg("%s%s", text, problems.text);
+    }
+    config_done(&config);
+    set_up(NULL);
+    assert_int_equal(read_text("packets: off\n"), 0);
+    assert_int_equal(config_finish(&config, 2, &problems), 0);
+    assert_int_equal(config.limits.flows, 0);
 }
 
 static void what_is_printed_reads_back_the_same(void **state) {
@@ -355,6 +380,7 @@ int main(void) {
         cmocka_unit_test_setup_teardown(a_page_beyond_loopback_needs_a_token, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_token_lets_the_page_go_beyond_loopback, set_up, tear_down),
         cmocka_unit_test_setup_teardown(memory_too_small_names_the_minimum, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(interfaces_are_meant_by_patterns, set_up, tear_down),
         cmocka_unit_test_setup_teardown(what_is_printed_reads_back_the_same, set_up, tear_down),
         cmocka_unit_test_setup_teardown(secrets_are_not_printed, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_standard_file_says_the_defaults, set_up, tear_down),
