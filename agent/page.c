@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "topology/path.h"
 #include "web/server.h"
 
 #define SECOND_NS 1000000000ULL
@@ -110,8 +111,15 @@ static void each_flow(void *context, void (*visit)(void *context, const struct f
     flows_each(context, visit, visit_context);
 }
 
+static json_t *find_path(void *context, const char *from, const char *to) {
+    json_t *answer = path_find(context, from, to, &(struct path_options){0});
+    if (answer)
+        json_object_set_new(answer, "version", json_integer(1));
+    return answer;
+}
+
 static struct web_flows flows_of(struct flows *flows) {
-    return flows ? (struct web_flows){.context = flows, .each = each_flow} : (struct web_flows){0};
+    return flows ? (struct web_flows){.context = flows, .each = each_flow, .path = find_path} : (struct web_flows){0};
 }
 
 int page_new(const struct page_options *options, struct page **ret_page, char *error, size_t error_size) {

@@ -2,13 +2,14 @@
 #include "flow_api.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "topology/flow_query.h"
 
-enum { END_LENGTH_MAX = 256, PATH_LIMIT_MAX = 64 };
+enum { END_LENGTH_MAX = 256 };
 
 static const char *argument(struct MHD_Connection *connection, const char *name) {
     return MHD_lookup_connection_value(connection, MHD_GET_ARGUMENT_KIND, name);
@@ -76,21 +77,46 @@ static bool edge_of(const char *text, uint64_t *ret_id) {
     return !text || (strlen(text) == 16 && strspn(text, "0123456789abcdef") == 16 && *ret_id);
 }
 
+static const char *text_of(const json_t *object, const char *key) {
+    const char *text = json_string_value(json_object_get(object, key));
+    return text ? text : "";
+}
+
+/* A group's name is nobody's on the wire, so that its clients are anybody. */
+static json_t *path_of_edge(const struct web_flows *flows, struct graph *graph, uint64_t id, unsigned *ret_status) {
+    json_t *known = graph_edge(graph, id, (struct graph_range){.length = 1000000000});
+    const json_t *edge = json_object_get(known, "edge"), *client = json_object_get(edge, "client");
+    const char *kind = text_of(client, "kind"), *address = text_of(edge, "seen_address");
+    char to[80];
+    if (!edge) {
+        json_decref(known);
+        return refusal(MHD_HTTP_NOT_FOUND, "the last hour knows nothing of that id", ret_status);
+    }
+    snprintf(to, sizeof(to), strchr(address, ':') ? "[%s]:%lld" : "%s:%lld", address,
+             (long long)json_integer_value(json_object_get(edge, "seen_port")));
+    bool anybody = !strcmp(kind, "group") || !strcmp(kind, "address");
+    json_t *answer = flows->path(flows->context, anybody ? "*" : text_of(client, "name"), to);
+    json_decref(known);
+    return answer;
+}
+
 static bool is_end(const char *text) {
     return text && *text && strlen(text) <= END_LENGTH_MAX;
 }
 
-json_t *flow_api_path(const struct web_flows *flows, struct MHD_Connection *connection, unsigned *ret_status) {
-    struct web_path_question question = {.from = argument(connection, "from"), .to = argument(connection, "to")};
+json_t *flow_api_path(const struct web_flows *flows, struct graph *graph, struct MHD_Connection *connection,
+                      unsigned *ret_status) {
+    const char *from = argument(connection, "from"), *to = argument(connection, "to");
+    uint64_t edge;
     *ret_status = MHD_HTTP_OK;
     if (!flows->path)
         return not_watched(ret_status);
-    if (!edge_of(argument(connection, "edge"), &question.edge_id))
+    if (!edge_of(argument(connection, "edge"), &edge))
         return refusal(MHD_HTTP_BAD_REQUEST, "edge is the id of an edge, 16 digits", ret_status);
-    if (!number_of(argument(connection, "limit"), PATH_LIMIT_MAX, &question.limit))
-        return refusal(MHD_HTTP_BAD_REQUEST, "limit is 1 to 64", ret_status);
-    if (!question.edge_id && (!is_end(question.from) || !is_end(question.to)))
+    if (edge)
+        return path_of_edge(flows, graph, edge, ret_status);
+    if (!is_end(from) || !is_end(to))
         return refusal(MHD_HTTP_BAD_REQUEST,
                        "from and to say between whom: names, addresses, ADDRESS:PORT or :PORT; or edge=ID", ret_status);
-    return flows->path(flows->context, &question);
+    return flows->path(flows->context, from, to);
 }

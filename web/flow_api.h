@@ -12,6 +12,7 @@
  * `option` and `at`: which of its arguments is wrong, at which byte. NULL without memory.
  */
 json_t *flow_api_flows(const struct web_flows *flows, struct MHD_Connection *connection, unsigned *ret_status);
-json_t *flow_api_path(const struct web_flows *flows, struct MHD_Connection *connection, unsigned *ret_status);
+json_t *flow_api_path(const struct web_flows *flows, struct graph *graph, struct MHD_Connection *connection,
+                      unsigned *ret_status);
 
 #endif

@@ -172,8 +172,8 @@ static bool parse_id(const char *text, uint64_t *ret_id) {
 static enum MHD_Result serve_flows(struct web *web, struct MHD_Connection *connection, bool path) {
     unsigned status;
     tell_reading(web, false);
-    json_t *json =
-        path ? flow_api_path(&web->flows, connection, &status) : flow_api_flows(&web->flows, connection, &status);
+    json_t *json = path ? flow_api_path(&web->flows, web->graph, connection, &status)
+                        : flow_api_flows(&web->flows, connection, &status);
     return json ? answer_json(connection, status, json)
                 : refuse(connection, MHD_HTTP_INTERNAL_SERVER_ERROR, "out of memory");
 }

@@ -25,18 +25,12 @@
 
 struct web;
 
-/* Between whom a way is looked for: on one edge, else between two that are named as topology/path.h has it. */
-struct web_path_question {
-    uint64_t edge_id; /* 0: none */
-    const char *from, *to;
-    size_t limit; /* connections shown; 0: the default */
-};
-
 /* The packet side, asked from web's threads. All NULL: packets are not watched. */
 struct web_flows {
     void *context;
     void (*each)(void *context, void (*visit)(void *context, const struct flow_view *view), void *visit_context);
-    json_t *(*path)(void *context, const struct web_path_question *question); /* a new reference */
+    /* A new reference; both ends are named as topology/path.h has it. */
+    json_t *(*path)(void *context, const char *from, const char *to);
 };
 
 struct web_options {

@@ -43,7 +43,7 @@ def recorded(pair, path, *options):
         weft = Agent(path, "--sink", f"file:{path}.flows,records=flow+agent", "--window", "1s", *ALL)
         if before == counters(pair):
             iperf(pair, *options)
-            run("ip", "netns", "exec", pair.a, "ping", "-c", "3", "-i", "0.2", "10.77.0.2")
+            run("ip", "netns", "exec", pair.a, "ping", "-c", "8", "-i", "0.3", "10.77.0.2")
             time.sleep(1.5)  # more than one window
             after = counters(pair)
             weft.stop()
@@ -124,6 +124,34 @@ def test_a_table_for_people(talk):
                                 "PACKETS_IN", "BYTES", "RETRANSMITS", "DROPS", "RTT", "AGE"]
     assert lines[1].startswith("tcp ") and "10.77.0.2" in lines[1] and lines[-1] == "1 match."
     assert weft_flows(socket, "--columns", "client,server", "--limit", "1").stdout.splitlines()[0].split() == ["CLIENT", "SERVER"]
+
+
+def weft_path(socket, *arguments):
+    return subprocess.run([WEFT, "path", "--at", str(socket), *arguments], capture_output=True, text=True, timeout=30)
+
+
+def test_a_path_is_drawn_and_told_as_json(talk):
+    socket, told, pair = talk
+    answer = json.loads(weft_path(socket, "--format", "json", "10.77.0.1", "10.77.0.2:5432").stdout)
+    assert answer["finding"]["code"] == "ok" and answer["connections"] == 1
+    part, = answer["parts"]
+    assert (part["client"]["pid"], part["server"]["pid"]) == (told.client["pid"], told.server["pid"])
+    assert [(h["namespace"], h["direction"]) for h in part["hops"]] == [(pair.a, "egress"), (pair.b, "ingress")]
+    assert [(h["namespace"], h["direction"]) for h in part["reverse"]] == [(pair.b, "egress"), (pair.a, "ingress")]
+    drawing = weft_path(socket, "*", ":5432")
+    assert drawing.returncode == 0, drawing.stderr
+    lines = drawing.stdout.splitlines()
+    assert lines[0] == answer["finding"]["text"]
+    there, back = [i for i, line in enumerate(lines) if f"in {pair.a}, egress" in line or f"in {pair.b}, egress" in line]
+    assert lines.index("and back:") in range(there, back)
+    nobody = json.loads(weft_path(socket, "--format", "json", "10.77.0.1", "10.77.0.2:5433").stdout)
+    assert nobody["finding"]["code"] == "not_seen" and nobody["connections"] == 0
+
+
+def test_a_path_needs_two_ends():
+    for arguments in [], ["a"], ["a", "b", "c"], ["--format", "xml", "a", "b"]:
+        result = weft_path("/nonexistent", *arguments)
+        assert result.returncode == 2 and result.stderr.startswith("weft path: ")
 
 
 @pytest.mark.parametrize("arguments, words, caret", [

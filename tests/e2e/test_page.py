@@ -117,6 +117,28 @@ def test_a_node_shows_who_calls_it_and_what_stands_behind_it(page, nginx_once):
     nothing_went_wrong(page)
 
 
+def test_the_path_of_an_edge_is_shown_by_keyboard_alone(page, nginx_once, tmp_path):
+    hostile = tmp_path / HOSTILE
+    shutil.copy(shutil.which("curl"), hostile)
+    for _ in range(20):
+        subprocess.run([hostile, "-s", f"http://127.0.0.1:{nginx_once.port}/"], check=True, capture_output=True)
+    edge = edge_of(page, nginx_once)
+    page.get(f"{page.url}#edge={edge['id']}")
+    until(page, lambda: element(page, ".panel .path-button"))
+    page.execute_script("document.querySelector('.panel .path-button').focus()")
+    ActionChains(page).send_keys(Keys.ENTER).perform()
+    until(page, lambda: len(page.find_elements(By.CSS_SELECTOR, ".panel .hop")) >= 4)
+    section = element(page, ".panel .path")
+    hops = [hop.text for hop in section.find_elements(By.CSS_SELECTOR, ".hop")]
+    assert [[word for word in ("egress", "ingress") if word in hop] for hop in hops] == [["egress"], ["ingress"]] * 2
+    assert all(hop.startswith("lo ") and f"127.0.0.1:{nginx_once.port}" in hop for hop in hops)
+    assert HOSTILE in section.text and "nginx" in section.text
+    assert page.find_elements(By.CSS_SELECTOR, "img[src=x]") == []
+    finding = section.find_element(By.CSS_SELECTOR, ".finding")
+    assert finding.text and "is-bad" not in finding.get_attribute("class")
+    nothing_went_wrong(page)
+
+
 def test_a_name_that_is_markup_stays_text(page, nginx_once, tmp_path):
     hostile = tmp_path / HOSTILE
     shutil.copy(shutil.which("curl"), hostile)

@@ -21,10 +21,9 @@ static void each(void *context, void (*visit)(void *context, const struct flow_v
     visit(visit_context, &view);
 }
 
-static json_t *path(void *context, const struct web_path_question *question) {
+static json_t *path(void *context, const char *from, const char *to) {
     (void)context;
-    return json_pack("{s:s?, s:s?, s:b, s:I}", "from", question->from, "to", question->to, "edge",
-                     question->edge_id == 0xc11e, "limit", (json_int_t)question->limit);
+    return json_pack("{s:s, s:s}", "from", from, "to", to);
 }
 
 /* The answer to GET /api/v1/`what`. */
@@ -91,15 +90,35 @@ static void flows_are_asked_for_by_arguments(void **state) {
     graph_free(graph);
 }
 
+/* The graph knows of one edge, of web to that address. */
+static void show_edge(struct graph *graph, const char *kind, const char *address) {
+    struct edges edges;
+    edges_init(&edges, 0);
+    struct edge like = {.client = {.id = 1, .name = "web", .kind = kind},
+                        .server = {.id = 2, .name = "orders-db", .kind = "address"},
+                        .family = strchr(address, ':') ? 6 : 4,
+                        .server_port = 5432,
+                        .seen_port = 5432};
+    sample_address(like.address, address);
+    struct edge *edge = edges_get(&edges, &like);
+    edge->id = 0xc11e;
+    edge->window.calls = 1;
+    graph_window(graph, &(struct window){1000000000, 1000000000}, &edges, false);
+    edges_done(&edges);
+}
+
 static void a_path_is_between_two_ends_or_on_an_edge(void **state) {
     (void)state;
     static const char whom[] =
         "{\"error\":\"from and to say between whom: names, addresses, ADDRESS:PORT or :PORT; or edge=ID\"}";
     struct graph *graph;
     struct web *web = serve((struct web_flows){NULL, each, path}, &graph);
-    expect(web, "path?from=web&to=10.0.0.3%3A5432", 200,
-           "{\"from\":\"web\",\"to\":\"10.0.0.3:5432\",\"edge\":false,\"limit\":0}");
-    expect(web, "path?edge=000000000000c11e&limit=2", 200, "{\"from\":null,\"to\":null,\"edge\":true,\"limit\":2}");
+    expect(web, "path?from=web&to=10.0.0.3%3A5432", 200, "{\"from\":\"web\",\"to\":\"10.0.0.3:5432\"}");
+    show_edge(graph, "process", "10.0.0.3");
+    expect(web, "path?edge=000000000000c11e", 200, "{\"from\":\"web\",\"to\":\"10.0.0.3:5432\"}");
+    show_edge(graph, "group", "fd00::3");
+    expect(web, "path?edge=000000000000c11e", 200, "{\"from\":\"*\",\"to\":\"[fd00::3]:5432\"}");
+    expect(web, "path?edge=000000000000c11f", 404, "{\"error\":\"the last hour knows nothing of that id\"}");
     expect(web, "path?edge=c11e", 400, "{\"error\":\"edge is the id of an edge, 16 digits\"}");
     expect(web, "path?from=web", 400, whom);
     expect(web, "path?from=&to=x", 400, whom);

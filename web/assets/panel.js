@@ -3,6 +3,7 @@
 import {html, useState} from "/preact.js";
 import {Chart} from "/chart.js";
 import {Icon} from "/map.js";
+import {Path} from "/path.js";
 import * as format from "/format.js";
 
 const PROOFS = {
@@ -31,6 +32,8 @@ function Figures({red}) {
         <${Figure} name="open now" value=${format.count(red.open_connections)} />
         ${red.in_flight > 0 && html`<${Figure} name="in flight" value=${format.count(red.in_flight)} />`}
         ${red.waiting > 0 && html`<${Figure} name="waiting" value=${format.count(red.waiting)} title="calls that wait by their meaning; in no percentile" />`}
+        ${red.retransmits > 0 && html`<${Figure} name="sent again" value=${format.count(red.retransmits)} title="TCP segments that either end sent again" />`}
+        ${red.dropped > 0 && html`<${Figure} name="dropped" value=${format.count(red.dropped)} state="warn" title="packets that the kernel dropped" />`}
         ${red.lost > 0 && html`<${Figure} name="lost" value=${format.count(red.lost)} state="warn" title="calls that did not fit into the kernel's ring" />`}
     </dl>`;
 }
@@ -94,6 +97,7 @@ export function EdgeDetail({detail, onSelect}) {
             <${Charts} series=${detail.series} range=${detail} />
             <${Failures} red=${edge} failures=${edge.connect_failures} />
             <${Endpoints} endpoints=${edge.endpoints} />
+            <${Path} key=${edge.id} edge=${edge.id} />
             <p class="hint">${OBSERVED[edge.observed_at]}. Who called whom: ${PROOFS[edge.direction_proof] || edge.direction_proof}.</p>
         </div>`;
 }
