@@ -9,9 +9,13 @@
 
 #include "claim.h"
 #include "packets.h"
+#include "reasons.h"
+#include "sockets.h"
 
 struct packet_side {
     struct packet_side_options options;
+    struct reasons *reasons;
+    struct sockets *sockets;
     struct packets *packets;
     struct interfaces *interfaces;
     struct flows *flows;
@@ -62,7 +66,14 @@ int packet_side_attach(const struct packet_side_options *options, const struct l
     struct packets_options packets = {.flows_max = options->flows_max,
                                       .only_netns = options->scope == SCOPE_OWN ? claim_own_netns() : 0,
                                       .sockets = live_sockets(live)};
-    int result = packets_new(&packets, &side->packets, error, error_size);
+    int result = reasons_new(&side->reasons);
+    if (!result)
+        result = sockets_new(&side->sockets);
+    if (result)
+        snprintf(error, error_size, "out of memory");
+    packets.reasons = side->reasons;
+    if (!result)
+        result = packets_new(&packets, &side->packets, error, error_size);
     if (!result)
         result = follow_interfaces(side, error, error_size);
     if (result) {
@@ -78,11 +89,45 @@ static bool interface_of(void *context, uint32_t netns, uint32_t ifindex, struct
     return interfaces_get(side->interfaces, netns, ifindex, ret_interface);
 }
 
+/* ---- words, from any thread ---- */
+
+static const char *drop_reason(void *context, uint32_t reason) {
+    return reasons_drop(((const struct packet_side *)context)->reasons, reason);
+}
+
+static const char *place(void *context, uint64_t location) {
+    return reasons_place(((const struct packet_side *)context)->reasons, location);
+}
+
+static const char *reset_reason(void *context, uint32_t reason) {
+    return reasons_reset(((const struct packet_side *)context)->reasons, reason);
+}
+
+static enum drop_class class_of(void *context, uint32_t reason, uint64_t location) {
+    return reasons_class(((const struct packet_side *)context)->reasons, reason, location);
+}
+
+static const char *drop_text(void *context, uint32_t reason, uint64_t location) {
+    return reasons_text(((const struct packet_side *)context)->reasons, reason, location);
+}
+
+static const char *hook_name(void *context, uint8_t hook) {
+    (void)context;
+    return reasons_hook(hook);
+}
+
 int packet_side_begin(struct packet_side *side, const struct namer *namer) {
     if (!side)
         return 0;
     struct flows_options options = {.namer = *namer,
-                                    .packets = {.context = side, .interface = interface_of},
+                                    .packets = {.context = side,
+                                                .interface = interface_of,
+                                                .drop_reason = drop_reason,
+                                                .place = place,
+                                                .reset_reason = reset_reason,
+                                                .drop_class = class_of,
+                                                .drop_text = drop_text,
+                                                .hook = hook_name},
                                     /* Of most connections two flows or more are seen. */
                                     .limit = side->options.flows_max / 2};
     memcpy(options.conn_id_key, side->options.conn_id_key, sizeof(options.conn_id_key));
@@ -95,6 +140,8 @@ void packet_side_free(struct packet_side *side) {
         return;
     interfaces_free(side->interfaces);
     packets_free(side->packets);
+    sockets_free(side->sockets);
+    reasons_free(side->reasons);
     flows_free(side->flows);
     free(side);
 }
@@ -117,13 +164,24 @@ static void on_trouble(void *context, const struct trouble *trouble, size_t size
     flows_trouble(context, trouble, size);
 }
 
-void packet_side_round(struct packet_side *side) {
+static void on_socket(void *context, const struct socket_view *socket) {
+    flows_socket(context, socket);
+}
+
+void packet_side_round(struct packet_side *side, bool sockets) {
     if (!side || !side->flows)
         return;
     const struct packets_sink sink = {side->flows, on_interface, on_flow, on_drop, on_trouble};
     uint64_t now = now_ns();
     side->rounds_failed += packets_show(side->packets, &sink, now) < 0;
+    if (sockets)
+        sockets_show(side->sockets, side->packets, on_socket, side->flows);
     flows_shown(side->flows, now);
+}
+
+void packet_side_look(struct packet_side *side) {
+    if (side)
+        interfaces_look(side->interfaces);
 }
 
 struct flows *packet_side_flows(struct packet_side *side) {

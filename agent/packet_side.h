@@ -30,8 +30,10 @@ int packet_side_attach(const struct packet_side_options *options, const struct l
 int packet_side_begin(struct packet_side *side, const struct namer *namer); /* `namer` is copied; -ENOMEM */
 void packet_side_free(struct packet_side *side);
 
-/* Everything that the kernel holds is shown to the flows. */
-void packet_side_round(struct packet_side *side);
+/* Everything that the kernel holds is shown to the flows. `sockets`: with every socket's queues, which takes longer, so
+ * that it is for when somebody looks. */
+void packet_side_round(struct packet_side *side, bool sockets);
+void packet_side_look(struct packet_side *side); /* once a window: for interfaces that no event told of */
 struct flows *packet_side_flows(struct packet_side *side);           /* NULL: none. What flows.h says of threads */
 struct interfaces *packet_side_interfaces(struct packet_side *side); /* NULL: none. Any thread */
 

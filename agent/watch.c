@@ -83,7 +83,8 @@ static void write_ended(struct watcher *watcher, bool drained) {
 
 static void begin_next(struct watcher *watcher) {
     struct window_clock *clock = &watcher->clock;
-    packet_side_round(watcher->packets);
+    packet_side_round(watcher->packets, page_wanted(watcher->page));
+    packet_side_look(watcher->packets);
     publish_flows(&watcher->publisher, &clock->window);
     watcher->ended = clock->window;
     watcher->due = clock->end + window_grace(clock->window.length);
@@ -102,7 +103,7 @@ static void show_part(struct watcher *watcher, enum edges_part part, const struc
 
 /* And the window before, if it was not written yet: a reader may have come after it ended. */
 static void show_running(struct watcher *watcher) {
-    packet_side_round(watcher->packets);
+    packet_side_round(watcher->packets, true);
     if (watcher->due)
         show_part(watcher, EDGES_FORMER, &watcher->ended);
     show_part(watcher, EDGES_RUNNING, &watcher->clock.window);
