@@ -108,3 +108,11 @@ int claim_new(uint32_t netns, int *ret_claim, char *error, size_t error_size) {
         snprintf(error, error_size, "whether another agent runs cannot be known: %s", strerror(-result));
     return result;
 }
+
+int claim_look(uint32_t netns, uint32_t *ret_pid) {
+    struct claim other = {0};
+    uint32_t id;
+    int result = bpf_map_get_next_id(0, &id) && errno != ENOENT ? -EPERM : look(UINT32_MAX, netns, &other);
+    *ret_pid = other.pid;
+    return result == -EBUSY || !result ? result : -EPERM;
+}

@@ -22,6 +22,12 @@ enum { CLAIM_HOST = 0 };
  */
 int claim_new(uint32_t netns, int *ret_claim, char *error, size_t error_size);
 
+/*
+ * Without claiming anything: 0 if no running agent's scope overlaps, -EBUSY with its pid, or -EPERM as above. For
+ * CLAIM_HOST, any agent does.
+ */
+int claim_look(uint32_t netns, uint32_t *ret_pid);
+
 /* Of the process. 0: not known. */
 uint32_t claim_own_netns(void);
 

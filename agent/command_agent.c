@@ -10,6 +10,7 @@
 #include "claim.h"
 #include "command.h"
 #include "config.h"
+#include "packet_settings.h"
 #include "privileges.h"
 #include "value.h"
 #include "watch.h"
@@ -231,29 +232,6 @@ static const char *unless_empty(const char *text) {
     return *text ? text : NULL;
 }
 
-/* Parts of `text`, which is cut into pieces for that. */
-static struct interface_patterns patterns_of(char *text, const char **list) {
-    struct interface_patterns patterns = {.list = list};
-    char *rest = NULL;
-    for (char *one = strtok_r(text, ",", &rest); one && patterns.count < PATTERN_LIMIT;
-         one = strtok_r(NULL, ",", &rest))
-        list[patterns.count++] = one;
-    return patterns;
-}
-
-/* With `namespace: self` nothing beyond the own one is anybody's business. */
-static struct packet_side_options packet_options(const struct config *config, bool alone) {
-    static const char *lists[2][PATTERN_LIMIT];
-    bool all = config->packets_scope == PACKETS_ALL && config->namespace == NAMESPACE_HOST;
-    struct packet_side_options options = {.scope = all ? SCOPE_ALL : SCOPE_OWN,
-                                          .include = patterns_of(config->include_interfaces, lists[0]),
-                                          .exclude = patterns_of(config->exclude_interfaces, lists[1]),
-                                          .flows_max = (uint32_t)config->limits.flows,
-                                          .clean = alone};
-    memcpy(options.conn_id_key, config->conn_id_key, sizeof(options.conn_id_key));
-    return options;
-}
-
 /* `alone`: no other agent sees what this one does. */
 static int watch_with(const struct request *request, const struct config *config, bool alone) {
     struct starting starting = {.config = config, .sinks.queue_bytes = config->limits.queue};
@@ -270,7 +248,7 @@ static int watch_with(const struct request *request, const struct config *config
         .rings = config->ring_count,
         .only_this_netns = config->namespace == NAMESPACE_SELF,
         .packets = config->packets == PACKETS_ON,
-        .packet_side = packet_options(config, alone),
+        .packet_side = packet_settings(config, alone),
         .names = {.docker_socket = config->docker_socket,
                   .rules = config->names,
                   .rule_count = config->name_count,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* `weft check`: what this kernel allows, what a running agent misses, and why a service is or is not on the map. */
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <string.h>
@@ -8,13 +9,17 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "claim.h"
 #include "client.h"
 #include "command.h"
 #include "config.h"
 #include "hierarchy.h"
 #include "inspect.h"
+#include "interface_print.h"
 #include "live.h"
 #include "map_print.h"
+#include "packet_settings.h"
+#include "packet_side.h"
 
 enum { OPTION_SOCKET = 256, OPTION_CLEAN };
 
@@ -27,7 +32,9 @@ static void describe(FILE *out) {
     fputs(
         "Without an argument: loads and attaches every program for a moment and says for each whether that worked, "
         "why\n"
-        "not, and what that costs; what else of this host matters; and what a running agent cannot read, and why.\n"
+        "not, and what that costs; what else of this host matters; the network interfaces, how packets are seen there "
+        "and\n"
+        "whether their counts add up; and what a running agent cannot read, and why.\n"
         "\n"
         "With one: the processes behind a pid, a port, a container (name, or 12 digits and more of its id) or a name;\n"
         "what they go by on the map and where that name comes from; what of them stays unseen, and why; and whether "
@@ -116,6 +123,41 @@ static void print_counters(const json_t *status) {
     puts(any ? " (docs/operations.md)." : "Nothing was lost.");
 }
 
+/* ---- interfaces ---- */
+
+/*
+ * Attached for a moment, which says why where that does not work; not beside an agent, whose filters would be in the
+ * way. NULL: `ret_why` says why not.
+ */
+static struct packet_side *try_packets(const struct config *config, const struct live *live, char *ret_why,
+                                       size_t size) {
+    struct packet_side_options options = packet_settings(config, false);
+    struct packet_side *side = NULL;
+    uint32_t pid;
+    if (config->packets == PACKETS_OFF)
+        snprintf(ret_why, size, "`packets` is off");
+    else if (claim_look(config->namespace == NAMESPACE_SELF ? claim_own_netns() : CLAIM_HOST, &pid) == -EBUSY)
+        snprintf(ret_why, size, "an agent runs, pid %u", pid);
+    else
+        packet_side_attach(&options, live, &side, ret_why, size);
+    return side;
+}
+
+/* The running agent's know what passed. */
+static void print_interfaces(struct packet_side *side, const char *why, const char *socket) {
+    char error[256] = "";
+    json_t *answer = ask(socket, "interfaces", error, sizeof(error)), *own = side ? packet_side_json(side) : NULL;
+    puts("");
+    if (answer)
+        interface_print(json_object_get(answer, "interfaces"), true, stdout);
+    else if (own)
+        interface_print(own, false, stdout);
+    else
+        printf("Nothing was attached to network interfaces: %s.\n", why);
+    json_decref(answer);
+    json_decref(own);
+}
+
 static void print_agent(const char *socket) {
     char error[256] = "";
     json_t *status = ask(socket, "status", error, sizeof(error));
@@ -135,22 +177,32 @@ static void print_agent(const char *socket) {
     json_decref(status);
 }
 
-static int check_host(const struct config *config, const char *socket) {
-    struct live *live;
-    struct live_options options = {.ring_bytes = 1 << 16};
-    char error[256] = "out of memory";
+static void print_programs(const struct live *live, const struct packet_side *side) {
     size_t count;
-    if (live_new(&options, &live, error, sizeof(error)) < 0) {
-        fprintf(stderr, "weft: %s\n", error);
-        return STATUS_FAILED;
-    }
     const struct live_program *programs = live_programs(live, &count);
     printf("sends and receives are seen by %s\n\n%-18s %-10s %s\n", live_path(live), "program", "state",
            "what it is for");
     for (size_t i = 0; i < count; i++)
         print_program(&programs[i]);
+    programs = packet_side_programs(side, &count);
+    for (size_t i = 0; i < count; i++)
+        print_program(&programs[i]);
     printf("\n");
+}
+
+static int check_host(const struct config *config, const char *socket) {
+    struct live *live;
+    struct live_options options = {.ring_bytes = 1 << 16};
+    char error[256] = "out of memory";
+    if (live_new(&options, &live, error, sizeof(error)) < 0) {
+        fprintf(stderr, "weft: %s\n", error);
+        return STATUS_FAILED;
+    }
+    struct packet_side *side = try_packets(config, live, error, sizeof(error));
+    print_programs(live, side);
     print_host(config, live);
+    print_interfaces(side, error, socket);
+    packet_side_free(side);
     live_free(live);
     print_agent(socket);
     return STATUS_DONE;
@@ -209,9 +261,37 @@ static int check_target(const struct config *config, const char *target, const c
 
 /* ---- */
 
+struct cleaning {
+    bool unknown;
+    uint32_t agent; /* pid of one that runs; 0: none */
+};
+
+/* What is in the scope of a running agent is in use. */
+static bool may_clean(void *context, uint32_t netns) {
+    struct cleaning *cleaning = context;
+    uint32_t pid;
+    int result = claim_look(netns, &pid);
+    if (result == -EBUSY)
+        cleaning->agent = pid;
+    cleaning->unknown |= result == -EPERM;
+    return !result;
+}
+
 static int clean(void) {
-    puts("Nothing to remove: every program hangs on a link that the kernel removes with its process, and nothing is "
-         "pinned.");
+    struct cleaning cleaning = {0};
+    int removed = interfaces_clean(may_clean, &cleaning);
+    if (removed < 0 || cleaning.unknown) {
+        fprintf(stderr, "weft check --clean: %s; run it as root\n", strerror(removed < 0 ? -removed : EPERM));
+        return STATUS_FAILED;
+    }
+    if (cleaning.agent)
+        printf("What the running agent (pid %u) uses stays.\n", cleaning.agent);
+    if (removed)
+        printf("Removed %d filters that a killed agent had left.\n", removed);
+    else
+        puts(
+            "Nothing to remove: no interface has a filter that a killed agent left; everything else of weft's hangs on "
+            "links that end with its process.");
     return STATUS_DONE;
 }
 

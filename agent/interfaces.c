@@ -227,13 +227,29 @@ static struct interface *peer_of(const struct interfaces *interfaces, const stru
     return table_get(&interfaces->table, key_of(interface->hop.peer_netns, interface->hop.peer_ifindex));
 }
 
-/* The kernel tells of a pair's first end before there is a second, and of a move only the end that moved. */
-static void doubt_peer(struct interfaces *interfaces, const struct interface *interface) {
-    struct interface *peer = peer_of(interfaces, interface);
-    if (!peer || peer->gone || (!interface->gone && peer_of(interfaces, peer) == interface))
-        return;
-    peer->stale = true;
+static void doubt(struct interfaces *interfaces, struct interface *interface) {
+    interface->stale = true;
     interfaces->any_stale = true;
+}
+
+/*
+ * The kernel tells of a pair's first end before there is a second, and of a move only the end that moved; and what it
+ * tells may be over when it is read.
+ */
+static void doubt_peer(struct interfaces *interfaces, struct interface *interface) {
+    struct interface *peer = peer_of(interfaces, interface);
+    if (!peer || (!interface->gone && peer_of(interfaces, peer) == interface && !peer->gone))
+        return;
+    if (!peer->gone)
+        doubt(interfaces, peer);
+    else if (!interface->gone)
+        doubt(interfaces, interface);
+    if (interface->gone || peer->hop.peer_ifindex)
+        return;
+    pthread_mutex_lock(&interfaces->lock);
+    peer->hop.peer_netns = interface->hop.netns;
+    peer->hop.peer_ifindex = interface->hop.ifindex;
+    pthread_mutex_unlock(&interfaces->lock);
 }
 
 /* Appeared, or changed. In the interface's namespace, with a socket of it. */
@@ -363,8 +379,7 @@ static void doubt_unresolved(struct interfaces *interfaces) {
         struct interface *interface = interfaces->table.slots[i].key ? interfaces->table.slots[i].value : NULL;
         if (!interface || interface->gone || !interface->peer || interface->hop.peer_netns)
             continue;
-        interface->stale = true;
-        interfaces->any_stale = true;
+        doubt(interfaces, interface);
     }
 }
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "claim.h"
+#include "interface_json.h"
 #include "packets.h"
 #include "reasons.h"
 #include "sockets.h"
@@ -40,6 +41,11 @@ static void vanished(void *context, const struct interface_key *key) {
     packets_forget(side->packets, key);
 }
 
+static bool counted(void *context, const struct interface_key *key, struct interface_totals *ret_totals) {
+    const struct packet_side *side = context;
+    return !packets_totals(side->packets, key, ret_totals);
+}
+
 /* ---- life ---- */
 
 static int follow_interfaces(struct packet_side *side, char *error, size_t error_size) {
@@ -51,6 +57,7 @@ static int follow_interfaces(struct packet_side *side, char *error, size_t error
         .programs = {packets_program(side->packets, FLOW_INGRESS), packets_program(side->packets, FLOW_EGRESS)},
         .appeared = appeared,
         .vanished = vanished,
+        .counted = counted,
         .context = side};
     return interfaces_new(&options, &side->interfaces, error, error_size);
 }
@@ -190,6 +197,10 @@ struct flows *packet_side_flows(struct packet_side *side) {
 
 struct interfaces *packet_side_interfaces(struct packet_side *side) {
     return side ? side->interfaces : NULL;
+}
+
+json_t *packet_side_json(struct packet_side *side) {
+    return interface_json(packet_side_interfaces(side), side ? side->packets : NULL);
 }
 
 /* ---- its health ---- */

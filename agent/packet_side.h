@@ -10,6 +10,8 @@
 #ifndef WEFT_AGENT_PACKET_SIDE_H
 #define WEFT_AGENT_PACKET_SIDE_H
 
+#include <jansson.h>
+
 #include "interfaces.h"
 #include "live.h"
 #include "sinks/report.h"
@@ -33,9 +35,11 @@ void packet_side_free(struct packet_side *side);
 /* Everything that the kernel holds is shown to the flows. `sockets`: with every socket's queues, which takes longer, so
  * that it is for when somebody looks. */
 void packet_side_round(struct packet_side *side, bool sockets);
-void packet_side_look(struct packet_side *side); /* once a window: for interfaces that no event told of */
-struct flows *packet_side_flows(struct packet_side *side);           /* NULL: none. What flows.h says of threads */
+void packet_side_look(struct packet_side *side);           /* once a window: for interfaces that no event told of */
+struct flows *packet_side_flows(struct packet_side *side); /* NULL: none. What flows.h says of threads */
 struct interfaces *packet_side_interfaces(struct packet_side *side); /* NULL: none. Any thread */
+
+json_t *packet_side_json(struct packet_side *side); /* as interface_json.h has it. Any thread */
 
 enum { PACKET_SIDE_COUNTERS = PACKET_COUNTER_KINDS + 12 };
 /* All of them, zero when it is off; returns how many. */

@@ -84,10 +84,16 @@ struct packets {
     size_t round_flows;
 };
 
-static const char *const counter_names[PACKET_COUNTER_KINDS] = {
-    "flows_full",        "interfaces_full", "drops_full",        "drops_unreadable",
-    "drops_hook_untold", "troubles_lost",   "reused_unreported",
+static const char *const counter_names[] = {
+    [COUNTER_FLOWS_FULL] = "flows_full",
+    [COUNTER_INTERFACES_FULL] = "interfaces_full",
+    [COUNTER_DROPS_FULL] = "drops_full",
+    [COUNTER_DROPS_UNREADABLE] = "drops_unreadable",
+    [COUNTER_DROPS_HOOK_UNTOLD] = "drops_hook_untold",
+    [COUNTER_TROUBLES_LOST] = "troubles_lost",
+    [COUNTER_REUSED_UNREPORTED] = "reused_unreported",
 };
+_Static_assert(sizeof(counter_names) / sizeof(counter_names[0]) == PACKET_COUNTER_KINDS, "each has a name");
 
 const char *packets_counter_name(enum packet_counter counter) {
     return counter_names[counter];
@@ -321,12 +327,14 @@ static void drop_forgotten(struct packets *packets) {
 
 /* ---- a round ---- */
 
-static int show_interface(struct packets *packets, struct place *place) {
+/* What each CPU has in a slot, added up. `buffer` has room for all of them. */
+static int read_totals(const struct packets *packets, uint32_t slot, uint8_t *buffer,
+                       struct interface_totals *ret_sum) {
     struct interface_totals sum = {0};
-    if (bpf_map_lookup_elem(bpf_map__fd(packets->skeleton->maps.totals), &place->slot, packets->totals_buffer))
+    if (bpf_map_lookup_elem(bpf_map__fd(packets->skeleton->maps.totals), &slot, buffer))
         return -errno;
     for (int cpu = 0; cpu < packets->cpus; cpu++) {
-        const struct interface_totals *one = (const void *)(packets->totals_buffer + cpu * packets->totals_stride);
+        const struct interface_totals *one = (const void *)(buffer + cpu * packets->totals_stride);
         for (int way = 0; way < 2; way++) {
             sum.packets[way] += one->packets[way];
             sum.bytes[way] += one->bytes[way];
@@ -335,6 +343,28 @@ static int show_interface(struct packets *packets, struct place *place) {
             sum.malformed[way] += one->malformed[way];
         }
     }
+    *ret_sum = sum;
+    return 0;
+}
+
+int packets_totals(struct packets *packets, const struct interface_key *interface,
+                   struct interface_totals *ret_totals) {
+    uint8_t *buffer = calloc(packets->cpus, packets->totals_stride);
+    int result = buffer ? -ENOENT : -ENOMEM;
+    pthread_mutex_lock(&packets->lock);
+    const struct place *place = table_get(&packets->places, (uint64_t)interface->netns << 32 | interface->ifindex);
+    if (buffer && place)
+        result = read_totals(packets, place->slot, buffer, ret_totals);
+    pthread_mutex_unlock(&packets->lock);
+    free(buffer);
+    return result;
+}
+
+static int show_interface(struct packets *packets, struct place *place) {
+    struct interface_totals sum;
+    int result = read_totals(packets, place->slot, packets->totals_buffer, &sum);
+    if (result)
+        return result;
     for (int way = 0; way < 2; way++) {
         place->balance[way].total = (struct packets_sum){sum.packets[way], sum.bytes[way]};
         place->balance[way].overflow = (struct packets_sum){sum.overflow_packets[way], sum.overflow_bytes[way]};

@@ -9,8 +9,8 @@
  *
  * holds to the packet and the byte: packets_balance has the four as of the last round.
  *
- * packets_show, packets_sockets and packets_balance: one thread. packets_set_link, packets_forget, packets_counters:
- * any thread.
+ * packets_show, packets_sockets: one thread. packets_set_link, packets_forget, packets_totals, packets_balance,
+ * packets_counters: any thread.
  */
 #ifndef WEFT_AGENT_PACKETS_H
 #define WEFT_AGENT_PACKETS_H
@@ -69,6 +69,10 @@ int packets_show(struct packets *packets, const struct packets_sink *sink, uint6
  */
 int packets_sockets(struct packets *packets, void (*visit)(void *context, const struct socket_seen *socket),
                     void *context);
+
+/* Of all CPUs, at this moment. Any thread. */
+int packets_totals(struct packets *packets, const struct interface_key *interface,
+                   struct interface_totals *ret_totals); /* negative errno */
 
 struct packets_sum {
     uint64_t packets, bytes;

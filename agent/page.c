@@ -20,6 +20,7 @@ struct page {
     struct web *web;
     const struct agent_stamp *stamp;
     void (*wake)(void *context);
+    json_t *(*interfaces)(void *context);
     void *context;
     pthread_mutex_t lock; /* of all that follows */
     json_t *report;       /* of the last window; replaced, never changed */
@@ -101,6 +102,11 @@ static json_t *status(void *context) {
     return report;
 }
 
+static json_t *interfaces(void *context) {
+    const struct page *page = context;
+    return page->interfaces(page->context);
+}
+
 static void say_where(const struct page *page, const struct page_options *options) {
     bool v6 = strchr(options->address, ':');
     fprintf(stderr, "weft: the page is at http://%s%s%s:%u/%s\n", v6 ? "[" : "", options->address, v6 ? "]" : "",
@@ -132,6 +138,7 @@ int page_new(const struct page_options *options, struct page **ret_page, char *e
     pthread_mutex_init(&page->lock, NULL);
     pthread_cond_init(&page->shown, NULL);
     page->wake = options->wake;
+    page->interfaces = options->interfaces;
     page->context = options->context;
     page->stamp = options->stamp;
     page->report = report_object(page, NULL);
@@ -144,6 +151,7 @@ int page_new(const struct page_options *options, struct page **ret_page, char *e
                               .graph = page->graph,
                               .flows = flows_of(options->flows),
                               .status = status,
+                              .interfaces = options->interfaces ? interfaces : NULL,
                               .reading = reading,
                               .context = page};
     if (!result)

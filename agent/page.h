@@ -9,6 +9,8 @@
 #ifndef WEFT_AGENT_PAGE_H
 #define WEFT_AGENT_PAGE_H
 
+#include <jansson.h>
+
 #include "sinks/json.h"
 #include "topology/graph.h"
 
@@ -21,8 +23,9 @@ struct page_options {
     const char *socket;  /* path; NULL: none */
     size_t memory_bytes; /* of the graph; 0: its default */
     const struct agent_stamp *stamp;
-    struct flows *flows;         /* NULL: packets are not watched */
-    void (*wake)(void *context); /* page_wanted has become true; from any thread */
+    struct flows *flows;                  /* NULL: packets are not watched */
+    void (*wake)(void *context);          /* page_wanted has become true; from any thread */
+    json_t *(*interfaces)(void *context); /* a new reference; from any thread */
     void *context;
 };
 

@@ -196,12 +196,17 @@ static void wake(void *context) {
     pthread_kill(watcher->thread, SIGUSR1);
 }
 
+static json_t *interfaces(void *context) {
+    return packet_side_json(((const struct watcher *)context)->packets);
+}
+
 static int start_page(struct watcher *watcher) {
     char error[256] = "";
     struct page_options options = watcher->options->page;
     options.stamp = &watcher->publisher.stamp;
     options.flows = packet_side_flows(watcher->packets);
     options.wake = wake;
+    options.interfaces = interfaces;
     options.context = watcher;
     int result = page_new(&options, &watcher->page, error, sizeof(error));
     if (result < 0)

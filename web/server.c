@@ -30,6 +30,7 @@ struct web {
     struct graph *graph;
     struct web_flows flows;
     json_t *(*status)(void *context);
+    json_t *(*interfaces)(void *context);
     void (*reading)(void *context, bool stream);
     void *context;
     struct access_policy policy;
@@ -115,6 +116,12 @@ static json_t *map_object(struct web *web, struct graph_range range) {
     return map;
 }
 
+static json_t *interfaces_object(struct web *web) {
+    json_t *object = json_object();
+    json_object_set_new(object, "interfaces", web->interfaces ? web->interfaces(web->context) : json_array());
+    return object;
+}
+
 static json_t *status_object(struct web *web) {
     struct graph_counters graph;
     struct events_counters events;
@@ -196,6 +203,8 @@ static enum MHD_Result serve_api(struct web *web, struct MHD_Connection *connect
         json = graph_timeline(web->graph);
     else if (!strcmp(path, "status"))
         json = status_object(web);
+    else if (!strcmp(path, "interfaces"))
+        json = interfaces_object(web);
     else if (!strncmp(path, "edges/", 6) && parse_id(path + 6, &id))
         json = graph_edge(web->graph, id, range);
     else if (!strncmp(path, "nodes/", 6) && parse_id(path + 6, &id))
@@ -328,6 +337,7 @@ int web_new(const struct web_options *options, struct web **ret_web, char *error
     web->graph = options->graph;
     web->flows = options->flows;
     web->status = options->status;
+    web->interfaces = options->interfaces;
     web->reading = options->reading;
     web->context = options->context;
     web->policy.token = web->token = options->token ? strdup(options->token) : NULL;

@@ -41,6 +41,7 @@ struct web_options {
     struct graph *graph;
     struct web_flows flows;
     json_t *(*status)(void *context); /* the agent's health, a new reference; called from web's threads. NULL: none */
+    json_t *(*interfaces)(void *context); /* network interfaces, the same way */
     /*
      * Somebody reads the graph: before each answer made of it, when the callee may take the time to bring it up to
      * date; and, with `stream`, each second that an event stream is open, when it must not wait. From web's threads.

@@ -5,6 +5,7 @@
  * ABSENCE_REFUSED names programs that shall not load: each is given a type in which the kernel's own verifier refuses
  * it. ABSENCE_UNATTACHED names programs that load and cannot be attached.
  */
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdbool.h>
@@ -53,4 +54,16 @@ struct bpf_link *__real_bpf_program__attach_iter(const struct bpf_program *progr
 struct bpf_link *__wrap_bpf_program__attach_iter(const struct bpf_program *program,
                                                  const struct bpf_iter_attach_opts *options) {
     return may_attach(program) ? __real_bpf_program__attach_iter(program, options) : NULL;
+}
+
+/* ABSENCE_TCX, set to anything: no tcx links, as before Linux 6.6. */
+int __real_bpf_link_create(int program, int target, enum bpf_attach_type type,
+                           const struct bpf_link_create_opts *options);
+int __wrap_bpf_link_create(int program, int target, enum bpf_attach_type type,
+                           const struct bpf_link_create_opts *options) {
+    const unsigned tcx_ingress = 46, tcx_egress = 47; /* libbpf 1.1 has no names for these */
+    if (!getenv("ABSENCE_TCX") || ((unsigned)type != tcx_ingress && (unsigned)type != tcx_egress))
+        return __real_bpf_link_create(program, target, type, options);
+    errno = EINVAL;
+    return -EINVAL;
 }

@@ -13,7 +13,8 @@ import pytest
 
 from conftest import free_port
 
-DAC_OVERRIDE, DAC_READ_SEARCH, NET_BIND_SERVICE, SYS_PTRACE, BPF = 1, 2, 10, 19, 39
+DAC_OVERRIDE, DAC_READ_SEARCH, NET_BIND_SERVICE, NET_BROADCAST, NET_ADMIN, SYS_PTRACE, SYS_ADMIN, BPF = 1, 2, 10, 11, 12, 19, 21, 39
+FOLLOWING = [NET_ADMIN, SYS_PTRACE, BPF]  # of the thread that follows interfaces
 
 
 def status(pid, task):
@@ -21,20 +22,28 @@ def status(pid, task):
     return dict(line.split(":\t", 1) for line in lines if ":\t" in line)
 
 
-def assert_confined(pid, *more):
+def bits(*capabilities):
+    return sum(1 << bit for bit in capabilities)
+
+
+def assert_confined(pid, *more, following=FOLLOWING):
     """Every thread, those of libraries included, has exactly the documented set and the filter."""
-    wanted = sum(1 << bit for bit in (DAC_READ_SEARCH, SYS_PTRACE, *more))
     release = tuple(int(n) for n in os.uname().release.split("-")[0].split(".")[:2])
     tasks = os.listdir(f"/proc/{pid}/task")
+    names = []
     for task in tasks:
         fields = status(pid, task)
+        names.append(fields["Name"])
+        follows = fields["Name"] == "interfaces"
+        wanted = bits(*following) if follows else bits(DAC_READ_SEARCH, SYS_PTRACE, *more)
         for field in "CapEff", "CapPrm":
             left = int(fields[field], 16)
-            if release < (5, 19):
+            if release < (5, 19) and not follows:
                 left &= ~(1 << BPF)
-            assert left == wanted, (task, field, hex(left))
-        assert int(fields["CapInh"], 16) == int(fields["CapAmb"], 16) == 0
+            assert left == wanted, (task, fields["Name"], field, hex(left))
+        assert int(fields["CapInh"], 16) == int(fields["CapAmb"], 16) == int(fields["CapBnd"], 16) == 0
         assert fields["NoNewPrivs"] == "1" and fields["Seccomp"] == "2", task
+    assert names.count("interfaces") == bool(following)
     return len(tasks)
 
 
@@ -75,6 +84,15 @@ def test_every_sink_and_the_page_work_for_as_long_as_the_agent_does(agent, nginx
     assert (tmp_path / "rotated.json.1").exists()
     assert any((tmp_path / "spool").iterdir())
     assert refusals(weft.process.pid) == []
+
+
+def test_only_the_thread_that_follows_interfaces_may_more(agent):
+    weft = agent("--packets-scope", "all")
+    assert_confined(weft.process.pid, following=[*FOLLOWING, SYS_ADMIN, NET_BROADCAST])
+    weft.stop()
+    assert refusals(weft.process.pid) == []
+    weft = agent("--packets", "off")
+    assert_confined(weft.process.pid, following=[])
 
 
 def test_a_port_below_1024_costs_one_capability(agent):
