@@ -20,6 +20,7 @@
 #include "map_print.h"
 #include "packet_settings.h"
 #include "packet_side.h"
+#include "reasons.h"
 
 enum { OPTION_SOCKET = 256, OPTION_CLEAN };
 
@@ -62,6 +63,20 @@ static void print_row(const char *name, const char *text) {
     printf("%-18s %s\n", name, text);
 }
 
+static void print_symbols(void) {
+    struct reasons *reasons;
+    const char *why;
+    char text[160];
+    if (reasons_new(&reasons))
+        return;
+    if (reasons_places_known(reasons, &why))
+        snprintf(text, sizeof(text), "functions and netfilter hooks in which packets are dropped are named");
+    else
+        snprintf(text, sizeof(text), "%s: drops have a reason, but neither function nor netfilter hook", why);
+    print_row("kernel symbols", text);
+    reasons_free(reasons);
+}
+
 static void print_host(const struct config *config, const struct live *live) {
     struct utsname system;
     struct stat btf;
@@ -87,6 +102,7 @@ static void print_host(const struct config *config, const struct live *live) {
     snprintf(text, sizeof(text), "%zu bytes on each socket; %.1f MiB of maps and rings", memory.socket_bytes,
              memory.map_bytes / (double)(1 << 20));
     print_row("kernel memory", text);
+    print_symbols();
 }
 
 /* ---- the running agent ---- */

@@ -26,14 +26,21 @@ struct reading {
 
 /* ---- one connection ---- */
 
-static void keep_attribute(const struct nlattr *attribute, const struct nlattr **ret_table, unsigned most) {
-    if (mnl_attr_get_type(attribute) <= most)
-        ret_table[mnl_attr_get_type(attribute)] = attribute;
+struct slots {
+    const struct nlattr **table;
+    unsigned most;
+};
+
+static int keep_attribute(const struct nlattr *attribute, void *data) {
+    const struct slots *slots = data;
+    if (mnl_attr_get_type(attribute) <= slots->most)
+        slots->table[mnl_attr_get_type(attribute)] = attribute;
+    return MNL_CB_OK;
 }
 
 static void split(const struct nlattr *nest, const struct nlattr **ret_table, unsigned most) {
-    const struct nlattr *attribute;
-    mnl_attr_for_each_nested(attribute, nest) keep_attribute(attribute, ret_table, most);
+    struct slots slots = {ret_table, most};
+    mnl_attr_parse_nested(nest, keep_attribute, &slots);
 }
 
 static bool read_address(const struct nlattr *attribute, size_t length, uint8_t *ret_address) {
@@ -84,10 +91,11 @@ static bool is_mirror(const struct nat_tuple *one, const struct nat_tuple *other
 }
 
 static int parse(const struct nlmsghdr *header, struct nat_pair *ret_pair) {
-    const struct nlattr *attributes[CTA_MAX + 1] = {0}, *attribute;
+    const struct nlattr *attributes[CTA_MAX + 1] = {0};
+    struct slots slots = {attributes, CTA_MAX};
     struct nat_pair pair = {0};
     uint8_t family, protocol;
-    mnl_attr_for_each(attribute, header, sizeof(struct nfgenmsg)) keep_attribute(attribute, attributes, CTA_MAX);
+    mnl_attr_parse(header, sizeof(struct nfgenmsg), keep_attribute, &slots);
     if (!read_tuple(attributes[CTA_TUPLE_ORIG], &pair.family, &pair.protocol, &pair.original) ||
         !read_tuple(attributes[CTA_TUPLE_REPLY], &family, &protocol, &pair.reply) || family != pair.family ||
         protocol != pair.protocol || is_mirror(&pair.original, &pair.reply))

@@ -72,6 +72,12 @@ HOOKS = [("raw", "PREROUTING", "router"), ("mangle", "PREROUTING", "router"), ("
          ("raw", "OUTPUT", "client"), ("mangle", "POSTROUTING", "router"), ("mangle", "POSTROUTING", "client")]
 
 
+def chains(troubles, namespace):
+    """Which chains can drop, by family and hook."""
+    found = troubles.ask(f"chains /run/netns/{namespace.name}")[0]
+    return {where: names for where, names in found.items() if where}
+
+
 @pytest.mark.parametrize("tool", ["iptables-legacy", "iptables-nft", "ip6tables-legacy", "ip6tables-nft"])
 @pytest.mark.parametrize("table, hook, where", HOOKS, ids=[f"{t}-{h}-{w}" for t, h, w in HOOKS])
 def test_netfilter(lab, troubles, tool, table, hook, where):
@@ -82,6 +88,7 @@ def test_netfilter(lab, troubles, tool, table, hook, where):
     try:
         send(lab.client, SERVER[family])
         listing = namespace(tool, "-w", "-t", table, "-nvxL", hook)
+        assert chains(troubles, namespace) == {f"{family} {hook}": f"{table} {hook}"}
     finally:
         namespace(tool, "-w", "-t", table, "-D", *rule)
     packets, size = map(int, re.search(r"^ *(\d+) +(\d+) +DROP", listing, re.M).groups())
@@ -92,6 +99,31 @@ def test_netfilter(lab, troubles, tool, table, hook, where):
     assert (drop["source"], drop["destination"], drop["protocol"]) == (CLIENT[family], SERVER[family], 17)
     device = {"router": "r1" if hook == "POSTROUTING" else "r0", "server": "s0", "client": "c0"}[where]
     assert drop["ifindex"] == namespace.ifindex(device)
+
+
+@pytest.mark.parametrize("tool", ["iptables-legacy", "iptables-nft"])
+def test_chains_that_can_drop(lab, troubles, tool):
+    """Several at one hook, one by way of another chain, a policy, a REJECT; what accepts only is not named."""
+    def change(*words):
+        lab.server(tool, "-w", *words)
+    change("-N", "inner")
+    try:
+        change("-A", "inner", "-s", "192.0.2.1", "-j", "DROP")
+        change("-A", "INPUT", "-p", "udp", "-j", "inner")
+        change("-t", "mangle", "-A", "INPUT", "-s", "192.0.2.2", "-j", "DROP")
+        change("-A", "OUTPUT", "-p", "tcp", "-d", "192.0.2.3", "-j", "REJECT")
+        change("-t", "raw", "-A", "PREROUTING", "-p", "udp", "-j", "ACCEPT")
+        change("-P", "FORWARD", "DROP")
+        found = chains(troubles, lab.server)
+    finally:
+        change("-P", "FORWARD", "ACCEPT")
+        for table in ("filter", "mangle", "raw"):
+            change("-t", table, "-F")
+        change("-X", "inner")
+    both = found.pop("4 INPUT")
+    assert both.startswith("one of ") and set(both[7:].split(", ")) == {"filter INPUT", "mangle INPUT"}
+    assert found == {"4 OUTPUT": "filter OUTPUT", "4 FORWARD": "filter FORWARD"}
+    assert chains(troubles, lab.server) == {}
 
 
 def test_many_drops_at_one_hook(lab, troubles):

@@ -9,6 +9,7 @@
  *   troubles  those that came since the last time
  *   sockets   every socket
  *   pairs P   what connection tracking rewrites in the network namespace of that path
+ *   chains P  the chains there that can drop, by family and hook
  *   counters  what was lost, by name
  *   programs  which are attached
  *   attach N  counts packets that come in at interface N of this network namespace, and sees ICMP errors there
@@ -29,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/chains.h"
 #include "agent/conntrack.h"
 #include "agent/packets.h"
 #include "agent/reasons.h"
@@ -186,20 +188,40 @@ static void print_pair(void *context, const struct nat_pair *pair) {
     printf("}}\n");
 }
 
-/* In a namespace by its file; this is the only thread, and it comes back. */
-static void show_pairs(const char *path) {
+static void show_pairs(uint32_t netns) {
     struct conntrack *conntrack;
-    struct stat status;
-    int own = open("/proc/self/ns/net", O_RDONLY), there = open(path, O_RDONLY);
-    if (own < 0 || there < 0 || fstat(there, &status) || setns(there, CLONE_NEWNET))
-        fail(path);
-    errno = -conntrack_new(status.st_ino, &conntrack);
+    errno = -conntrack_new(netns, &conntrack);
     if (errno)
         fail("opening connection tracking");
     errno = -conntrack_show(conntrack, print_pair, NULL);
     if (errno)
         fail("reading connection tracking");
     conntrack_free(conntrack);
+}
+
+/* {"4 INPUT": "filter INPUT", ...} of hooks at which something can drop. */
+static void show_chains(uint32_t netns) {
+    struct chains *chains;
+    (void)netns;
+    errno = -chains_read(&chains);
+    if (errno)
+        fail("reading chains");
+    printf("{\"\":\"\"");
+    for (int family = 4; family <= 6; family += 2)
+        for (int hook = 0; hook < 32; hook++)
+            if (chains_at(chains, family, hook))
+                printf(",\"%d %s\":\"%s\"", family, text(reasons_hook(hook)), chains_at(chains, family, hook));
+    printf("}\n");
+    chains_free(chains);
+}
+
+/* In a namespace by its file; this is the only thread, and it comes back. */
+static void within(const char *path, void (*act)(uint32_t netns)) {
+    struct stat status;
+    int own = open("/proc/self/ns/net", O_RDONLY), there = open(path, O_RDONLY);
+    if (own < 0 || there < 0 || fstat(there, &status) || setns(there, CLONE_NEWNET))
+        fail(path);
+    act(status.st_ino);
     if (setns(own, CLONE_NEWNET))
         fail("going back to the own network namespace");
     close(own);
@@ -251,7 +273,9 @@ int main(void) {
         else if (!strcmp(line, "sockets\n"))
             show_sockets();
         else if (sscanf(line, "pairs %127s", path) == 1)
-            show_pairs(path);
+            within(path, show_pairs);
+        else if (sscanf(line, "chains %127s", path) == 1)
+            within(path, show_chains);
         else if (!strcmp(line, "counters\n"))
             show_counters();
         else if (!strcmp(line, "programs\n"))
