@@ -12,6 +12,7 @@
 #include "packets.h"
 #include "reasons.h"
 #include "sockets.h"
+#include "translations.h"
 
 struct packet_side {
     struct packet_side_options options;
@@ -19,6 +20,7 @@ struct packet_side {
     struct sockets *sockets;
     struct packets *packets;
     struct interfaces *interfaces;
+    struct translations *translations; /* NULL: there are none, or they cannot be read */
     struct flows *flows;
     uint64_t rounds_failed;
 };
@@ -87,6 +89,7 @@ int packet_side_attach(const struct packet_side_options *options, const struct l
         packet_side_free(side);
         return result;
     }
+    translations_new(claim_own_netns(), &side->translations);
     *ret_side = side;
     return 0;
 }
@@ -146,6 +149,7 @@ void packet_side_free(struct packet_side *side) {
     if (!side)
         return;
     interfaces_free(side->interfaces);
+    translations_free(side->translations);
     packets_free(side->packets);
     sockets_free(side->sockets);
     reasons_free(side->reasons);
@@ -171,6 +175,10 @@ static void on_trouble(void *context, const struct trouble *trouble, size_t size
     flows_trouble(context, trouble, size);
 }
 
+static void on_translation(void *context, const struct nat_pair *pair) {
+    flows_nat(context, pair);
+}
+
 static void on_socket(void *context, const struct socket_view *socket) {
     flows_socket(context, socket);
 }
@@ -181,6 +189,8 @@ void packet_side_round(struct packet_side *side, bool sockets) {
     const struct packets_sink sink = {side->flows, on_interface, on_flow, on_drop, on_trouble};
     uint64_t now = now_ns();
     side->rounds_failed += packets_show(side->packets, &sink, now) < 0;
+    translations_show(side->translations, on_translation, side->flows);
+    translations_ask(side->translations); /* for the next round */
     if (sockets)
         sockets_show(side->sockets, side->packets, on_socket, side->flows);
     flows_shown(side->flows, now);
