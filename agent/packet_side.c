@@ -190,7 +190,8 @@ void packet_side_round(struct packet_side *side, bool sockets) {
     uint64_t now = now_ns();
     side->rounds_failed += packets_show(side->packets, &sink, now) < 0;
     translations_show(side->translations, on_translation, side->flows);
-    translations_ask(side->translations); /* for the next round */
+    if (packets_flow_count(side->packets)) /* for the next round; a host where nothing moves is left alone */
+        translations_ask(side->translations);
     if (sockets)
         sockets_show(side->sockets, side->packets, on_socket, side->flows);
     flows_shown(side->flows, now);
