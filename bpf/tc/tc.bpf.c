@@ -93,9 +93,8 @@ static __always_inline void count_packet(struct __sk_buff *skb, const struct pac
     stamp(skb, packet, flow, link_type, now);
 }
 
-__noinline int count_inner(struct __sk_buff *skb, struct packet *packet) {
-    if (!packet)
-        return 0;
+/* Static: before Linux 6.2 what a function that is verified apart is handed is no key of a map. */
+static __noinline int count_inner(struct __sk_buff *skb, struct packet *packet) {
     parse_inner(skb, packet);
     struct flow *flow = flow_of(&packet->key, skb->len);
     if (flow)
