@@ -160,26 +160,35 @@ static struct bpf_link *attach_one(const struct hooks *hooks, int i, int cgroup_
     return NULL;
 }
 
-static bool is_connections(int i) {
-    return !strcmp(table[i].name, "seed_connections");
+/* Those that run again later. */
+static bool sees_connections(int i) {
+    return !strcmp(table[i].name, "seed_connections") || !strcmp(table[i].name, "seed_owners");
 }
 
 static int seed(struct hooks *hooks, int i) {
     int result = run_iterator(hooks->set.links[i]);
-    if (!result && is_connections(i)) {
-        hooks->skeleton->bss->seed_phase = PHASE_CONNECTIONS;
-        return run_iterator(hooks->set.links[i]);
+    if (!sees_connections(i)) {
+        bpf_link__destroy(hooks->set.links[i]);
+        hooks->set.links[i] = NULL;
     }
-    bpf_link__destroy(hooks->set.links[i]);
-    hooks->set.links[i] = NULL;
     return result;
 }
 
-void hooks_flush(struct hooks *hooks) {
-    hooks->skeleton->bss->seed_phase = PHASE_PROGRESS;
+static void run_phase(struct hooks *hooks, enum seed_phase phase) {
+    hooks->skeleton->bss->seed_phase = phase;
     for (int i = 0; i < PROGRAMS; i++)
-        if (is_connections(i) && hooks->set.links[i])
+        if (sees_connections(i) && hooks->set.links[i])
             run_iterator(hooks->set.links[i]);
+}
+
+uint64_t hooks_tell_open(struct hooks *hooks) {
+    hooks->skeleton->bss->seed_refused = 0;
+    run_phase(hooks, PHASE_CONNECTIONS);
+    return hooks->skeleton->bss->seed_refused;
+}
+
+void hooks_flush(struct hooks *hooks) {
+    run_phase(hooks, PHASE_PROGRESS);
 }
 
 static bool has_stand_ins(int i) {

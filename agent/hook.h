@@ -32,6 +32,10 @@ struct sock_bpf *hooks_skeleton(struct hooks *hooks); /* valid until the next ho
 /* -EAGAIN: a program could not be attached and its stand-ins are not loaded; load again. */
 int hooks_attach(struct hooks *hooks, int cgroup_fd, char *error, size_t error_size);
 
+/* Writes a record of each TCP connection that none was written of; returns how many found the ring full. Again tells
+ * those. */
+uint64_t hooks_tell_open(struct hooks *hooks);
+
 /* Runs once more over every TCP socket, to tell what moved since its last record. */
 void hooks_flush(struct hooks *hooks);
 

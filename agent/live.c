@@ -25,8 +25,11 @@ enum {
     SESSION_CROWDED_S = 5,    /* the same, when the table is more than half full */
     SESSIONS_PER_LOOK = 4096, /* read from the kernel at once */
     UNSENT_PER_LOOK = 1024,
+    TELL_TRIES = 100,       /* times that open connections are gone through, for those that the ring had no room for */
     EVENTS_BYTES = 1 << 20, /* as in bpf/sock/state.h */
 };
+
+static const struct timespec tell_pause = {.tv_nsec = 20 * 1000 * 1000};
 
 struct live {
     struct hooks *hooks;
@@ -35,6 +38,7 @@ struct live {
     unsigned ring_count;
     pthread_mutex_t events_lock;
     uint64_t unsent_seen[RINGS_MAX]; /* the kernel's count when a ring's thread last looked */
+    uint64_t told_later;             /* open connections that the ring refused at first */
     int cgroup;
 };
 
@@ -159,6 +163,31 @@ void live_free(struct live *live) {
     free(live);
 }
 
+/* Until what stands in the rings now has been drained by whoever does that. */
+static void wait_until_shown(struct live *live) {
+    uint64_t written[RINGS_MAX];
+    int waits = 0;
+    for (unsigned i = 0; i < live->ring_count; i++)
+        written[i] = ring_written(live->rings[i]);
+    for (unsigned i = 0; i < live->ring_count && waits < TELL_TRIES;)
+        if (ring_shown(live->rings[i]) >= written[i])
+            i++;
+        else if (++waits)
+            nanosleep(&tell_pause, NULL);
+}
+
+void live_tell_open(struct live *live) {
+    for (int i = 0; i < TELL_TRIES; i++) {
+        uint64_t refused = hooks_tell_open(live->hooks);
+        if (!refused)
+            break;
+        if (i + 1 < TELL_TRIES) /* else those stay in the counter */
+            live->told_later += refused;
+        nanosleep(&tell_pause, NULL);
+    }
+    wait_until_shown(live);
+}
+
 unsigned live_ring_count(const struct live *live) {
     return live->ring_count;
 }
@@ -274,6 +303,7 @@ void live_counters(struct live *live, uint64_t ret_counters[COUNTER_KINDS]) {
         for (int cpu = 0; cpu < cpus; cpu++)
             ret_counters[key] += values[cpu];
     }
+    ret_counters[COUNTER_RING_FULL_OPENED] -= live->told_later;
     uint64_t missed = hooks_missed(live->hooks), made_up_for = ret_counters[COUNTER_RUNS_MISSED];
     ret_counters[COUNTER_RUNS_MISSED] = missed > made_up_for ? missed - made_up_for : 0;
     free(values);
@@ -294,9 +324,10 @@ static size_t memory_of(int map) {
 }
 
 void live_memory(const struct live *live, struct live_memory *ret_memory) {
-    enum { ELEMENT_BYTES = 72 }; /* struct bpf_local_storage_elem without its value, as of Linux 6.18 */
+    /* struct bpf_local_storage_elem without its value, and struct bpf_local_storage, one a socket; as of Linux 6.18 */
+    enum { ELEMENT_BYTES = 72, STORAGE_BYTES = 176 };
     struct bpf_map *map;
-    struct live_memory memory = {0};
+    struct live_memory memory = {.socket_bytes = STORAGE_BYTES};
     bpf_object__for_each_map(map, hooks_skeleton(live->hooks)->obj) {
         if (bpf_map__type(map) == BPF_MAP_TYPE_SK_STORAGE)
             memory.socket_bytes += bpf_map__value_size(map) + ELEMENT_BYTES;

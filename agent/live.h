@@ -45,6 +45,8 @@ void live_wait(struct live *live, unsigned ring, uint64_t timeout_ns);
 
 /* Puts a RECORD_PROGRESS into the rings for each connection that moved since its last record: before the last drain. */
 void live_flush(struct live *live);
+/* Tells connections that were open before, once somebody drains the rings, and returns when they were drained. */
+void live_tell_open(struct live *live);
 
 /*
  * RECORD_EXEC and RECORD_CGROUP. A process's exec stands here before any record of its sockets stands in a ring, so

@@ -88,6 +88,14 @@ size_t ring_drain(struct ring *ring, ring_record callback, void *context) {
     return shown;
 }
 
+uint64_t ring_written(const struct ring *ring) {
+    return __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+}
+
+uint64_t ring_shown(const struct ring *ring) {
+    return __atomic_load_n(ring->consumer, __ATOMIC_ACQUIRE);
+}
+
 static void pause_ns(uint64_t ns) {
     struct timespec time = {.tv_sec = ns / 1000000000, .tv_nsec = ns % 1000000000};
     nanosleep(&time, NULL);

@@ -22,6 +22,9 @@ void ring_free(struct ring *ring);                                              
 int ring_fd(const struct ring *ring);
 /* Calls back for what is there, bounded to one round of the buffer; returns how many records it showed. */
 size_t ring_drain(struct ring *ring, ring_record callback, void *context);
+/* Bytes of all times that were written and that were shown; by any thread. */
+uint64_t ring_written(const struct ring *ring);
+uint64_t ring_shown(const struct ring *ring);
 /* Until there is something, the time is over, or a SIGUSR1 comes or has come, which the caller keeps blocked. */
 void ring_wait(struct ring *ring, uint64_t timeout_ns);
 

@@ -36,6 +36,7 @@ struct watcher {
     struct window ended; /* the window before, while it waits for latecomers */
     uint64_t due;        /* when it is written, monotonic; 0: none waits */
     uint64_t next_view;
+    bool telling;     /* the kernel's side goes through what was open before */
     pthread_t thread; /* the main one */
 };
 
@@ -175,6 +176,7 @@ static int start_workers(struct watcher *watcher) {
                 .namer = names_for(&watcher->names),
                 .limit = given->connections_max ? given->connections_max : CONNECTIONS_MAX,
                 .held_bytes = given->held_max,
+                .telling = &watcher->telling,
                 .call_timeout_ns = given->call_timeout_ns ? given->call_timeout_ns : CALL_TIMEOUT_NS,
             },
         .edges_max = given->edges_max ? given->edges_max : EDGES_MAX,
@@ -248,8 +250,11 @@ static int start(struct watcher *watcher) {
         return -1;
     }
     publisher_init(&watcher->publisher);
+    watcher->telling = true;
     if (start_page(watcher) < 0 || start_workers(watcher) < 0)
         return -1;
+    live_tell_open(watcher->live);
+    __atomic_store_n(&watcher->telling, false, __ATOMIC_RELEASE);
     watcher->publisher.sinks = watcher->options->sinks;
     watcher->publisher.live = watcher->live;
     watcher->publisher.identity = watcher->identity;

@@ -22,6 +22,7 @@ struct connections {
     struct fresh *fresh; /* connections that were opened and are on no edge yet, oldest first */
     size_t fresh_count, fresh_capacity;
     struct datagrams *datagrams;
+    const bool *telling;
 };
 
 int connections_new(const struct connection_options *options, struct connections **ret_connections) {
@@ -29,6 +30,7 @@ int connections_new(const struct connection_options *options, struct connections
     if (!all)
         return -ENOMEM;
     engine_init(&all->engine, options);
+    all->telling = options->telling;
     all->by_cookie.limit = options->limit * 2;
     if (datagrams_new(&all->engine, options->limit, &all->datagrams)) {
         free(all);
@@ -132,11 +134,16 @@ static struct connection *find(struct connections *all, uint64_t cookie) {
     return c;
 }
 
+static bool is_telling(const struct connections *all) {
+    return all->telling && __atomic_load_n(all->telling, __ATOMIC_ACQUIRE);
+}
+
 /* It is put on its edge when it speaks, or by connections_settle: by then its other end is known, too. */
 static void remember_fresh(struct connections *all, uint64_t cookie, uint64_t opened) {
     if (all->fresh_count == all->fresh_capacity) {
         size_t capacity = all->fresh_capacity ? all->fresh_capacity * 2 : 256;
-        struct fresh *bigger = capacity > FRESH_LIMIT ? NULL : realloc(all->fresh, capacity * sizeof(*bigger));
+        size_t limit = is_telling(all) ? all->by_cookie.limit * 2 : FRESH_LIMIT;
+        struct fresh *bigger = capacity > limit ? NULL : realloc(all->fresh, capacity * sizeof(*bigger));
         if (!bigger) {
             connections_settle(all, UINT64_MAX);
             if (!all->fresh_capacity)
@@ -151,6 +158,8 @@ static void remember_fresh(struct connections *all, uint64_t cookie, uint64_t op
 
 void connections_settle(struct connections *all, uint64_t opened_before) {
     size_t i = 0;
+    if (is_telling(all) && opened_before != UINT64_MAX)
+        return;
     for (; i < all->fresh_count && all->fresh[i].opened < opened_before; i++) {
         struct connection *c = table_get(&all->by_cookie, all->fresh[i].cookie);
         if (c)

@@ -42,6 +42,7 @@ struct connection_options {
     size_t limit;             /* connections held at once */
     size_t held_bytes;        /* of bytes and calls that wait on them; 0: no bound. Beyond it `memory` counts */
     uint64_t call_timeout_ns; /* an unanswered call is a timeout after this */
+    const bool *telling;      /* NULL, or true while those that were open before are told: both ends may be far apart */
 };
 
 struct connection_losses {

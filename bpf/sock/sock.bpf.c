@@ -224,6 +224,52 @@ int BPF_PROG(cgroup_made, struct cgroup *group, const char *path) {
 /* ---- sockets that were open before: first every file of every task gives its owner, then every socket its state ----
  */
 
+int seed_phase;
+__u64 seed_refused; /* connections whose record found its ring full, since the agent last looked */
+
+/* What moved since the last record of a connection: for an agent that is about to stop. */
+static void flush_stream(struct sock *sk) {
+    struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
+    if (conn && (conn->flags & FLAG_OPENED_SENT) && !(conn->flags & (FLAG_IGNORED | FLAG_PEER_LOCAL)) &&
+        conn->told_bytes != conn->sent + conn->received)
+        send_progress(conn, bpf_ktime_get_ns());
+}
+
+static void seed_listener(struct sock *sk) {
+    if (!bpf_sk_storage_get(&conns, sk, 0, 0)) /* else it was counted: several processes may hold it */
+        stream_state(sk, BPF_TCP_CLOSE, BPF_TCP_LISTEN);
+}
+
+/* May come by a socket again: what its ring refused is told then. */
+static void seed_stream(struct sock *sk, struct tcp_sock *tcp) {
+    struct conn *conn = conn_of(sk);
+    struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
+    if (!conn || !owner || is_subflow(tcp) || (conn->flags & (FLAG_IGNORED | FLAG_OPENED_SENT)))
+        return;
+    if (!conn->role) {
+        guess_role(sk, conn);
+        read_isn(conn, tcp);
+        register_end(sk, conn);
+        struct reading at;
+        read_stream(tcp, &at);
+        conn->sent = stream_sent(conn, &at);
+        conn->received = stream_received(&at);
+    }
+    if (send_opened(sk, conn, owner, bpf_ktime_get_ns(), 0))
+        __sync_fetch_and_add(&seed_refused, 1);
+}
+
+static void seed_tcp(struct sock *sk, struct tcp_sock *tcp) {
+    int state = sk->__sk_common.skc_state;
+    if (seed_phase == PHASE_LISTENERS && state == BPF_TCP_LISTEN)
+        seed_listener(sk);
+    else if (seed_phase == PHASE_CONNECTIONS && (state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT))
+        seed_stream(sk, tcp);
+    else if (seed_phase == PHASE_PROGRESS)
+        flush_stream(sk);
+}
+
+/* The iterators over sockets see the agent's own network namespace; files are seen in every one. */
 SEC("iter/task_file")
 int seed_owners(struct bpf_iter__task_file *context) {
     struct file *file = context->file;
@@ -235,48 +281,18 @@ int seed_owners(struct bpf_iter__task_file *context) {
     struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
     if (owner && !owner->tgid)
         stamp_with(owner, task);
+    struct tcp_sock *tcp = sk->sk_protocol == IPPROTO_TCP ? bpf_skc_to_tcp_sock(sk) : NULL;
+    if (tcp)
+        seed_tcp(sk, tcp);
     return 0;
-}
-
-int seed_phase;
-
-/* What moved since the last record of a connection: for an agent that is about to stop. */
-static void flush_stream(struct sock *sk) {
-    struct conn *conn = bpf_sk_storage_get(&conns, sk, 0, 0);
-    if (conn && (conn->flags & FLAG_OPENED_SENT) && !(conn->flags & (FLAG_IGNORED | FLAG_PEER_LOCAL)) &&
-        conn->told_bytes != conn->sent + conn->received)
-        send_progress(conn, bpf_ktime_get_ns());
-}
-
-static void seed_stream(struct sock *sk, struct tcp_sock *tcp) {
-    struct conn *conn = conn_of(sk);
-    struct record_owner *owner = bpf_sk_storage_get(&owners, sk, 0, 0);
-    if (!conn || conn->role || !owner || is_subflow(tcp) || (conn->flags & FLAG_IGNORED))
-        return;
-    guess_role(sk, conn);
-    read_isn(conn, tcp);
-    register_end(sk, conn);
-    struct reading at;
-    read_stream(tcp, &at);
-    conn->sent = stream_sent(conn, &at);
-    conn->received = stream_received(&at);
-    send_opened(sk, conn, owner, bpf_ktime_get_ns(), 0);
 }
 
 SEC("iter/tcp")
 int seed_connections(struct bpf_iter__tcp *context) {
     struct sock_common *common = context->sk_common;
     struct tcp_sock *tcp = common ? bpf_skc_to_tcp_sock(common) : NULL;
-    struct sock *sk = (struct sock *)tcp;
-    if (!sk)
-        return 0;
-    int state = sk->__sk_common.skc_state;
-    if (seed_phase == PHASE_LISTENERS && state == BPF_TCP_LISTEN)
-        stream_state(sk, BPF_TCP_CLOSE, BPF_TCP_LISTEN);
-    else if (seed_phase == PHASE_CONNECTIONS && (state == BPF_TCP_ESTABLISHED || state == BPF_TCP_CLOSE_WAIT))
-        seed_stream(sk, tcp);
-    else if (seed_phase == PHASE_PROGRESS)
-        flush_stream(sk);
+    if (tcp)
+        seed_tcp((struct sock *)tcp, tcp);
     return 0;
 }
 
