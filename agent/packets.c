@@ -47,8 +47,8 @@ static const struct program_row table[] = {
      HOOK_TRACING, NONE, 0},
     {"reset_received", "resets that sockets get", "who reset a connection is told by its packets only", HOOK_TRACING,
      NONE, 0},
-    [OWNED_SOCKETS] = {"owned_sockets", "queues of sockets and listeners", "queues of sockets are not seen",
-                       HOOK_SOCKETS, NONE, 0},
+    [OWNED_SOCKETS] = {"owned_sockets", "queues of sockets and listeners",
+                       "sockets that no process holds any more are not shown", HOOK_SOCKETS, NONE, 0},
     [HELD_SOCKETS] = {"held_sockets", "the same by way of every process's files", "queues of sockets are not seen",
                       HOOK_SOCKETS, OWNED_SOCKETS, 0},
 };
