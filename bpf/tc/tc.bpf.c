@@ -96,7 +96,8 @@ static __always_inline void count_packet(struct __sk_buff *skb, const struct pac
 /* Static: before Linux 6.2 what a function that is verified apart is handed is no key of a map. */
 static __noinline int count_inner(struct __sk_buff *skb, struct packet *packet) {
     parse_inner(skb, packet);
-    struct flow *flow = flow_of(&packet->key, skb->len);
+    struct flow_key key = packet->key; /* before Linux 6.2 a key has to lie on the stack */
+    struct flow *flow = flow_of(&key, skb->len);
     if (flow)
         count_packet(skb, packet, flow, 0);
     return 0;

@@ -8,12 +8,12 @@
 
 uname -r >/out/release
 for module in /modules/*.ko; do insmod "$module"; done
-iproute=/usr/bin/ip # not busybox's
+iproute=/usr/bin/ip tc=/usr/bin/tc # not busybox's
 
 filters() {
     for device in lo near theirs; do
         for way in ingress egress; do
-            tc filter show dev $device $way | sed "s/^/$device $way /"
+            $tc filter show dev $device $way | sed "s/^/$device $way /"
         done
     done
 }
@@ -28,20 +28,21 @@ start() {
 
 # Somebody else's filter, at an interface whose qdisc is theirs, too.
 $iproute link add theirs type veth peer name other
-tc qdisc add dev theirs clsact
-tc filter add dev theirs ingress protocol ip prio 3 u32 match u32 0 0
+$tc qdisc add dev theirs clsact
+$tc filter add dev theirs ingress protocol ip prio 3 u32 match u32 0 0 flowid 1:1 >/out/theirs 2>&1
 
+for which in all default; do echo 1 >/proc/sys/net/ipv6/conf/$which/disable_ipv6; done # it would speak at any time
 start
 $iproute netns add far
+$iproute netns exec far sh -c 'echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6; echo 1 >/proc/sys/net/ipv6/conf/default/disable_ipv6' 
 $iproute link add near type veth peer name eth0 netns far
 sleep 1
-echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6
 $iproute addr add 10.0.0.1/24 dev near
 $iproute link set near up
 $iproute -n far addr add 10.0.0.2/24 dev eth0
 $iproute -n far link set eth0 up
 ping -q -c 20 -s 300 -i 0.1 10.0.0.2 >/out/ping
-sleep 2
+sleep 10 # the kernel asks once more whether the other is there
 $iproute -j -s link show dev near >/out/near
 weft check --socket /tmp/weft.sock >/out/check 2>&1
 $iproute -j -s link show dev near >/out/near.after
@@ -50,7 +51,7 @@ wait $agent
 filters >/out/filters.killed
 weft check --clean >/out/clean 2>&1
 filters >/out/filters.clean
-tc qdisc show >/out/qdiscs.clean
+$tc qdisc show >/out/qdiscs.clean
 start
 kill -9 $agent
 wait $agent
