@@ -2,11 +2,13 @@
 #include "connection.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "call.h"
 #include "datagram.h"
+#include "flows.h"
 #include "server.h"
 #include "stream.h"
 
@@ -363,6 +365,23 @@ void connections_closed(struct connections *all, const struct record_closed *rec
     connection_free(engine, c);
 }
 
+/* So that its packets count there; of some, this is all that is known. */
+static void tell_failed(const struct namer *namer, const struct record_opened *record, uint64_t edge_id) {
+    struct flow_placement placement = {.edge_id = edge_id,
+                                       .time = record->time,
+                                       .client_cookie = record->cookie,
+                                       .client_port = record->local_port,
+                                       .server_port = record->remote_port,
+                                       .family = record->family == 2 ? 4 : 6,
+                                       .protocol = IPPROTO_TCP,
+                                       .netns = record->owner.netns,
+                                       .error = (int)record->error,
+                                       .client = record->owner};
+    memcpy(placement.client_address, record->local_address, 16);
+    memcpy(placement.server_address, record->remote_address, 16);
+    namer->placed(namer->context, &placement);
+}
+
 void connections_failed(struct connections *all, const struct record_opened *record) {
     struct engine *engine = &all->engine;
     const struct namer *namer = &engine->namer;
@@ -390,6 +409,8 @@ void connections_failed(struct connections *all, const struct record_opened *rec
     struct edge_window *window = edges_window(engine->edges, edge, record->time);
     edge_add_failure(window, record->error, 1);
     edge_saw_instance(&window->client_instances, like.client.instance);
+    if (namer->placed)
+        tell_failed(namer, record, edge->id);
 }
 
 /* ---- datagrams ---- */
