@@ -130,6 +130,8 @@ static void settle(struct flows *flows, const struct socket_view *view) {
 void flow_sockets_shown(struct flows *flows) {
     for (size_t i = 0; i < flows->sockets.capacity;) {
         struct flow_socket *socket = flows->sockets.slots[i].value;
+        if (socket && socket->fresh)
+            socket->seen = flows->now;
         if (socket && socket->seen + SOCKET_KEEP_NS < flows->now) {
             table_remove(&flows->sockets, socket->view.cookie); /* moves another one into this slot, perhaps */
             free(socket);

@@ -5,6 +5,8 @@
 
 #include "path_parts.h"
 
+#define FRESH_NS 5000000000ULL /* what was last seen of a socket holds for so long: it may be gone */
+
 enum { STATE_ESTABLISHED = 1, STATE_LISTEN = 10 };
 
 static void take_hop(struct path_facts *facts, const struct flow_entry *entry) {
@@ -70,10 +72,14 @@ static bool listens_at(const struct socket_view *view, const struct flow_entry *
             view->family != last->key.family);
 }
 
+static bool is_fresh(const struct flows *flows, const struct flow_socket *socket) {
+    return socket && socket->seen + FRESH_NS > flows->now;
+}
+
 static const struct flow_socket *find_listener(const struct flows *flows, const struct flow_entry *last) {
     for (size_t i = 0; last && i < flows->sockets.capacity; i++) {
         const struct flow_socket *socket = flows->sockets.slots[i].value;
-        if (socket && listens_at(&socket->view, last))
+        if (is_fresh(flows, socket) && listens_at(&socket->view, last))
             return socket;
     }
     return NULL;
@@ -89,7 +95,8 @@ void path_facts(const struct flows *flows, struct flow_trail *trail, struct path
     if (ret_facts->tcp && ret_facts->last[0])
         ret_facts->listener = find_listener(flows, ret_facts->last[0]);
     for (int side = 0; side < 2; side++) {
-        ret_facts->sockets[side] = flow_socket_of(flows, trail->cookies[side]);
+        const struct flow_socket *socket = flow_socket_of(flows, trail->cookies[side]);
+        ret_facts->sockets[side] = is_fresh(flows, socket) ? socket : NULL;
         ret_facts->retransmits[side] = flow_sent_again(flows, trail, side);
         if (ret_facts->sockets[side] && ret_facts->sockets[side]->view.state == STATE_ESTABLISHED)
             ret_facts->established = true;

@@ -250,6 +250,8 @@ static bool is_frozen(const struct path_facts *facts, int side) {
 }
 
 static void find_stalled(const struct flows *flows, const struct path_facts *facts, struct path_finding *finding) {
+    if (facts->fin[0] && facts->fin[1]) /* it is over */
+        return;
     for (int side = 1; side >= 0; side--) {
         const struct flow_socket *socket = facts->sockets[side];
         bool waits = socket && socket->view.receive_queue && socket->waiting_since;

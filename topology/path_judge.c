@@ -45,9 +45,18 @@ static bool got_through(const struct flows *flows, struct flow_trail *trail) {
     return facts.tcp ? facts.established : facts.first[1] != NULL;
 }
 
-static void add_up(struct flows *flows, const struct path_part *part, struct path_finding *finding,
-                   struct path_cause *cause) {
-    uint64_t began = cause->drop->totals.first_time;
+/* When it began at that place. */
+static uint64_t first_drop(const struct path_part *part, const struct path_cause *cause) {
+    uint64_t first = cause->drop->totals.first_time;
+    for (unsigned i = 0; i < part->count; i++)
+        for (const struct flow_drop *drop = part->trails[i]->drops; drop; drop = drop->next)
+            if (same_place(&drop->key, &cause->drop->key) && drop->totals.first_time < first)
+                first = drop->totals.first_time;
+    return first;
+}
+
+static void add_up(struct flows *flows, const struct path_part *part, struct path_cause *cause) {
+    uint64_t began = first_drop(part, cause);
     bool passed = false;
     cause->packets = cause->of = 0;
     for (unsigned i = 0; i < part->count; i++) {
@@ -56,7 +65,7 @@ static void add_up(struct flows *flows, const struct path_part *part, struct pat
         for (const struct flow_drop *drop = trail->drops; drop; drop = drop->next)
             if (same_place(&drop->key, &cause->drop->key) && drop->forward == cause->forward)
                 dropped += flow_drop_packets(drop);
-        if (!dropped && trail->first_time < began)
+        if (!dropped && trail->last_time < began)
             continue;
         cause->packets += dropped;
         cause->of += came(trail, cause, dropped);
@@ -66,7 +75,6 @@ static void add_up(struct flows *flows, const struct path_part *part, struct pat
         cause->of = cause->packets;
     if (cause->code == PATH_DROPPED && passed && cause->packets < cause->of)
         cause->code = PATH_LOSS;
-    (void)finding;
 }
 
 /* ---- words ---- */
@@ -162,7 +170,7 @@ void path_judge(struct flows *flows, struct path_part *part, struct path_finding
     }
     for (unsigned i = 0; i < ret_finding->cause_count; i++)
         if (ret_finding->causes[i].drop) {
-            add_up(flows, part, ret_finding, &ret_finding->causes[i]);
+            add_up(flows, part, &ret_finding->causes[i]);
             path_say_drop(flows, part->trails[0], &ret_finding->causes[i]);
         }
     path_take_main(ret_finding);
