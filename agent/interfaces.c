@@ -207,9 +207,9 @@ static void attach(struct interfaces *interfaces, struct interface *interface, s
     const bool wanted = !interface->excluded && interfaces->options.programs[0] >= 0;
     if (wanted == attach_is_any(&attachment))
         return;
-    if (wanted)
-        attach_add(socket, link->ifindex, interfaces->options.programs, &attachment);
-    else
+    if (wanted && attach_add(socket, link->ifindex, interfaces->options.programs, &attachment) == -ENODEV)
+        attach_remove(socket, link->ifindex, &attachment); /* gone or moved by now, as an event will say */
+    if (!wanted)
         attach_remove(socket, link->ifindex, &attachment);
     attached(interfaces, interface, &attachment, link);
 }
