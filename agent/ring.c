@@ -18,7 +18,9 @@
 
 enum {
     POLL_NS = 4 * 1000 * 1000,  /* between two looks while records come: 16 MiB hold far more than that */
-    IDLE_NS = 100 * 1000 * 1000 /* without a record for this long the consumer sleeps until it is woken */
+    IDLE_NS = 100 * 1000 * 1000, /* without a record for this long the consumer sleeps until it is woken */
+    /* of the ring are read before the producers, who look at the consumer's position for each record, are told of it */
+    TELL_PART = 16
 };
 
 struct ring {
@@ -69,6 +71,7 @@ int ring_fd(const struct ring *ring) {
 
 size_t ring_drain(struct ring *ring, ring_record callback, void *context) {
     unsigned long at = *ring->consumer, end = __atomic_load_n(ring->producer, __ATOMIC_ACQUIRE);
+    unsigned long told = at, most = ring->bytes / TELL_PART;
     size_t shown = 0;
     while (at < end) {
         const uint8_t *head = ring->data + (at & (ring->bytes - 1));
@@ -81,8 +84,13 @@ size_t ring_drain(struct ring *ring, ring_record callback, void *context) {
             shown++;
         }
         at += (size + BPF_RINGBUF_HDR_SZ + 7) / 8 * 8;
-        __atomic_store_n(ring->consumer, at, __ATOMIC_RELEASE);
+        if (at - told >= most) {
+            __atomic_store_n(ring->consumer, at, __ATOMIC_RELEASE);
+            told = at;
+        }
     }
+    if (at != told)
+        __atomic_store_n(ring->consumer, at, __ATOMIC_RELEASE);
     if (shown)
         ring->idle_ns = 0;
     return shown;

@@ -183,7 +183,7 @@ static __noinline int datagram_operation(struct sock *sk, __u32 length, bool egr
     __u64 now = bpf_ktime_get_ns();
     conn->ring = 0; /* sessions of one socket have many peers, and both ends of each shall meet */
     conn->local_port = sk->__sk_common.skc_num;
-    refresh_owner(sk, conn, now);
+    refresh_owner(sk, conn, bpf_get_current_task_btf(), now);
     if (conn->flags & FLAG_IGNORED)
         return 0;
     __sync_fetch_and_add(egress ? &conn->sent : &conn->received, length);

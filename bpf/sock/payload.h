@@ -57,11 +57,39 @@ struct user_mmsghdr {
     __u32 length, pad;
 };
 
-static __always_inline struct pt_regs *user_registers(void) {
+extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
+
+/* A task's registers lie as far from the start of its stack as any other's: found once with the helper. */
+volatile __u64 registers_distance; /* 0: not known yet */
+void *volatile registers_found;    /* a pointer that was stored is a number when it is read again */
+
+static bool has_registers(const struct task_struct *task) {
+    return !(task->flags & (PF_KTHREAD | PF_IO_WORKER)) && !TASK_IS_32BIT(task);
+}
+
+static struct pt_regs *user_registers(void) {
     struct task_struct *task = bpf_get_current_task_btf();
-    if ((task->flags & (PF_KTHREAD | PF_IO_WORKER)) || TASK_IS_32BIT(task))
+    if (!has_registers(task))
         return NULL;
-    return (struct pt_regs *)bpf_task_pt_regs(task);
+    struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+    if (!registers_distance) {
+        registers_found = regs;
+        registers_distance = (__u64)registers_found - (__u64)task->stack;
+    }
+    return regs;
+}
+
+/*
+ * The same without the helper, where the kernel has the `cast` that takes its place. A constant: an older kernel
+ * refuses what it would not run.
+ */
+static __always_inline struct pt_regs *known_registers(struct task_struct *task, const bool cast) {
+    __u64 distance = registers_distance;
+    if (!has_registers(task))
+        return NULL;
+    if (!cast)
+        return (struct pt_regs *)bpf_task_pt_regs(task);
+    return distance ? bpf_rdonly_cast(task->stack + distance, bpf_core_type_id_kernel(struct pt_regs)) : NULL;
 }
 
 /*
@@ -117,6 +145,12 @@ static __u32 message_index(struct pt_regs *regs, bool failed) {
     return index;
 }
 
+/* `size` in its bounds, seen to be so by the verifiers of kernels that forget it when the compiler puts it aside. */
+static __always_inline __u64 bounded(__u64 size) {
+    asm volatile("%0 &= %1" : "+r"(size) : "i"(PAYLOAD_MASK));
+    return size;
+}
+
 static bool is_vector_call(__u64 number) {
     return number == CALL_SENDMMSG || number == CALL_RECVMMSG;
 }
@@ -124,6 +158,17 @@ static bool is_vector_call(__u64 number) {
 /* The second argument is the bytes, the third how many. */
 static __always_inline bool is_plain_call(__u64 number) {
     return number == CALL_READ || number == CALL_WRITE || number == CALL_SENDTO || number == CALL_RECVFROM;
+}
+
+/* The second argument is a vector of runs, the third how many. */
+static __always_inline bool is_runs_call(__u64 number) {
+    return number == CALL_READV || number == CALL_WRITEV;
+}
+
+/* Any whose bytes lie in user memory; those of sendfile and splice do not. */
+static __always_inline bool is_user_call(__u64 number) {
+    return is_plain_call(number) || is_runs_call(number) || number == CALL_SENDMSG || number == CALL_RECVMSG ||
+           number == CALL_SENDMMSG || number == CALL_RECVMMSG;
 }
 
 /* A failed operation ends the vector that it stands in. */

@@ -53,8 +53,6 @@ static __noinline int handle_other(struct sock *sk, int result, int flags, bool 
     return 0;
 }
 
-extern void *bpf_rdonly_cast(const void *object, __u32 type) __ksym __weak;
-
 /*
  * The same socket as a TCP socket. Kernels that have the tracepoints have a cast, which costs no instruction; where
  * returns from functions are slow, the helper shows.

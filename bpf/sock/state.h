@@ -41,6 +41,12 @@ enum {
     FLAG_BOUND_SENT = 128 /* UDP: told before its first operation, which tells of it again */
 };
 
+/* How the heads of a server's HTTP answers look; see stream.h. */
+struct answers {
+    __u16 length_at; /* where the field Content-Length stood in one; 0: not found */
+    __u16 searches;
+};
+
 /* TCP: everything. UDP: cookie, flags, lost, local port, owner, and `sent`, `received` as sums over all peers. */
 struct conn {
     /* What each operation touches, in two cache lines. */
@@ -57,6 +63,7 @@ struct conn {
     union {
         __u64 durations[TURNS_PER_RECORD]; /* TCP client whose peer is on this host */
         struct session_key session;        /* UDP: the last peer */
+        struct answers answers;            /* TCP server */
     };
     __u64 isn, connect_time;
     __u32 unknown_operations;
@@ -277,8 +284,9 @@ static __noinline int change_owner(struct sock *sk, struct conn *conn, __u64 now
 }
 
 /* At each operation: who performs it owns the socket from now on, and userspace knows. */
-static __always_inline void refresh_owner(struct sock *sk, struct conn *conn, __u64 now) {
-    if (!(conn->flags & FLAG_OPENED_SENT) || conn->tgid != (__u32)bpf_get_current_task_btf()->tgid)
+static __always_inline void refresh_owner(struct sock *sk, struct conn *conn, const struct task_struct *task,
+                                          __u64 now) {
+    if (!(conn->flags & FLAG_OPENED_SENT) || conn->tgid != (__u32)task->tgid)
         change_owner(sk, conn, now);
 }
 

@@ -9,12 +9,12 @@
 #ifndef WEFT_BPF_SOCK_STREAM_H
 #define WEFT_BPF_SOCK_STREAM_H
 
-#define CHUNKS 16                 /* records of one operation */
-#define HANDSHAKE_TURNS 4         /* of TLS; what follows is closed to us */
-#define PROGRESS_NS 1000000000ULL /* how often a connection tells how far it is, if no bytes of it are shown */
-#define SMALL_OPERATION 32        /* bytes; who reads or writes so few at a time has a head of many operations */
-#define WHOLE_OPERATION 16        /* what an operation counts for in the limits below; a small one counts for one */
-#define UNKNOWN_OPERATIONS 64     /* shown of a connection that fits nothing */
+#define CHUNKS 16                /* records of one operation */
+#define HANDSHAKE_TURNS 4        /* of TLS; what follows is closed to us */
+#define PROGRESS_NS 1000000000LL /* how often a connection tells how far it is, if no bytes of it are shown */
+#define SMALL_OPERATION 32       /* bytes; who reads or writes so few at a time has a head of many operations */
+#define WHOLE_OPERATION 16       /* what an operation counts for in the limits below; a small one counts for one */
+#define UNKNOWN_OPERATIONS 64    /* shown of a connection that fits nothing */
 
 /* How much of an operation is copied. `first` for the one that starts a turn, `more` for those that continue it. */
 struct copy_limits {
@@ -566,19 +566,109 @@ static __noinline int send_progress(struct conn *conn, __u64 now) {
 }
 
 /*
- * The common case: one run of bytes that fits one record, on a descriptor that is known. No function of ours is called
- * on this way, since calls are dear where returns are mitigated. False: show_runs must do it.
+ * Many servers send an answer's head in one run and its body in the next, and each read of user memory is dear. The
+ * body need not be read when the head says how long it is: that is so if the field stands where it stood in an earlier
+ * head of this connection.
  */
-static __always_inline bool show_one_run(struct conn *conn, struct move *move) {
-    __u32 slot = move->slot, size = move->wanted & PAYLOAD_MASK;
+#define LENGTH_SEARCHES 4 /* on one connection */
+#define LENGTH_FIELD 16   /* bytes */
+#define LONGEST_HEAD 1024 /* that is searched */
+
+static __always_inline bool is_length_field(const char *at) {
+    return *(const __u64 *)at == 0x2d746e65746e6f43ULL &&     /* "Content-", little endian */
+           *(const __u64 *)(at + 8) == 0x203a6874676e654cULL; /* "Length: " */
+}
+
+/* Where the field stands in the first `length` bytes shown in `slot`; 0: nowhere. Not static: walked once. */
+__noinline int find_length_field(__u32 slot, __u32 length) {
     struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
-    struct pt_regs *regs = user_registers();
-    if (!space || !regs || conn->policy == POLICY_UNKNOWN || move->wanted != size ||
-        !is_plain_call(SYSCALL_NUMBER(regs)) || conn->descriptor != (__u32)SYSCALL_ARGUMENT_1(regs) + 1)
+    for (__u32 i = 1; space && i < LONGEST_HEAD; i++) {
+        if (i + LENGTH_FIELD > length)
+            break;
+        if (space->payload[i - 1] == '\n' && is_length_field(space->payload + i))
+            return i;
+    }
+    return 0;
+}
+
+/* The number that stands at `digits`; 0: none, or one of more than eight. */
+static __always_inline __u32 small_number(const char *digits) {
+    __u32 number = 0;
+    for (int i = 0; i <= 8; i++) {
+        __u32 digit = (__u8)digits[i] - '0';
+        if (digit > 9)
+            return digits[i] == '\r' ? number : 0;
+        number = number * 10 + digit;
+    }
+    return 0;
+}
+
+/* Whether the first `length` bytes are a head that says that the `rest` is its body. */
+static __always_inline bool tells_length(const struct conn *conn, const char *payload, __u64 length, __u32 rest) {
+    __u64 at = conn->answers.length_at & (LONGEST_HEAD - 1), end = bounded(length - 4);
+    return at && at + LENGTH_FIELD < length && is_length_field(payload + at) &&
+           *(const __u32 *)(payload + end) == 0x0a0d0a0d && /* an empty line */
+           small_number(payload + at + LENGTH_FIELD) >= rest;
+}
+
+/* Whether the first `length` bytes of this operation are enough of it. */
+static __always_inline bool head_is_enough(struct conn *conn, const struct move *move, const char *payload,
+                                           __u64 length) {
+    if (conn->policy != POLICY_HEADS || conn->role != ROLE_SERVER || !move->egress)
         return false;
-    if (bpf_probe_read_user(space->payload, size, SYSCALL_ARGUMENT_2(regs)))
+    if (tells_length(conn, payload, length, move->length - length))
+        return true;
+    if (conn->answers.searches < LENGTH_SEARCHES) {
+        conn->answers.searches++;
+        conn->answers.length_at = find_length_field(move->slot, length);
+    }
+    return false;
+}
+
+/*
+ * Copies `size` bytes of a vector whose first two runs hold them, or the first run alone where that is enough. Gives
+ * how many; 0: it could not.
+ */
+static __always_inline __u32 copy_two_runs(struct conn *conn, const struct move *move, struct data_scratch *space,
+                                           const struct pt_regs *regs, __u32 size) {
+    struct iovec *vector = space->runs.vector;
+    if (SYSCALL_ARGUMENT_3(regs) < 2 || bpf_probe_read_user(vector, 2 * sizeof(*vector), SYSCALL_ARGUMENT_2(regs)))
+        return 0;
+    __u64 first = vector[0].iov_len;
+    if (first >= size)
+        return bpf_probe_read_user(space->payload, bounded(size), vector[0].iov_base) ? 0 : size;
+    if (!first || vector[1].iov_len < size - first)
+        return 0;
+    if (bpf_probe_read_user(space->payload, bounded(first), vector[0].iov_base))
+        return 0;
+    if (head_is_enough(conn, move, space->payload, first))
+        return first;
+    return bpf_probe_read_user(space->payload + bounded(first), bounded(size - first), vector[1].iov_base) ? 0 : size;
+}
+
+/*
+ * The common case: one run of bytes or two that fit one record, on a descriptor that is known. No function of ours is
+ * called on this way, since calls are dear where returns are mitigated. False: show_runs must do it.
+ */
+static __always_inline bool show_few_runs(struct conn *conn, struct move *move, struct task_struct *task,
+                                          const bool cast) {
+    __u32 slot = move->slot, size = move->wanted & PAYLOAD_MASK, copied = 0;
+    struct data_scratch *space = bpf_map_lookup_elem(&scratch, &slot);
+    struct pt_regs *regs = known_registers(task, cast);
+    if (!space || !regs || conn->policy == POLICY_UNKNOWN || move->wanted != size)
         return false;
-    fill_head(&space->head, conn, move, size, move->length);
+    __u64 number = SYSCALL_NUMBER(regs);
+    if (!is_user_call(number))
+        return !move->first; /* nothing is shown of it */
+    if (conn->descriptor != (__u32)SYSCALL_ARGUMENT_1(regs) + 1)
+        return false;
+    if (is_plain_call(number))
+        copied = bpf_probe_read_user(space->payload, bounded(size), SYSCALL_ARGUMENT_2(regs)) ? 0 : size;
+    else if (is_runs_call(number))
+        copied = copy_two_runs(conn, move, space, regs, size);
+    if (!copied)
+        return false;
+    fill_head(&space->head, conn, move, copied, move->length);
     output_data(conn, space);
     return true;
 }
@@ -595,16 +685,17 @@ static __noinline int show_runs(struct sock *sk, struct conn *conn, struct move 
     return 0;
 }
 
-static __always_inline void send_data(struct sock *sk, struct conn *conn, struct move *move) {
+static __always_inline void send_data(struct sock *sk, struct tcp_sock *tcp, struct conn *conn, struct move *move,
+                                      struct task_struct *task, __u32 slot) {
     if (conn->policy == POLICY_HANDSHAKE && conn->turn > HANDSHAKE_TURNS)
         conn->policy = POLICY_OPAQUE;
     move->wanted = copy_limit(conn, (conn->role == ROLE_CLIENT) == move->egress, move->first);
     if (move->wanted > move->length)
         move->wanted = move->length;
     if (move->wanted) {
-        if (!show_one_run(conn, move))
+        if (!tcp || !show_few_runs(conn, move, task, slot == SLOT_TRACEPOINT))
             show_runs(sk, conn, move);
-    } else if (move->now - conn->told_time > PROGRESS_NS)
+    } else if ((__s64)(move->now - conn->told_time) > PROGRESS_NS)
         send_progress(conn, move->now);
 }
 
@@ -662,16 +753,26 @@ static __noinline void name_older(struct sock *sk, struct conn *conn, struct tcp
     register_end(sk, conn);
 }
 
+/*
+ * Of this operation. TCP has read the clock itself when it sent the last of its bytes, and reading it again is dear:
+ * the socket's copy is from between that moment and now. Bytes that are still queued were sent by nobody yet.
+ */
+static __always_inline __u64 time_of(const struct tcp_sock *tcp, bool egress) {
+    __u64 sent = tcp && egress && tcp->snd_nxt == tcp->write_seq ? tcp->tcp_clock_cache : 0;
+    return sent ? sent : bpf_ktime_get_ns();
+}
+
 /* `tcp` is NULL for an MPTCP socket. Gives 0 and is not inlined for the reasons told at datagram_operation. */
 static __always_inline int stream_operation(struct sock *sk, struct tcp_sock *tcp, __u32 length, bool egress,
                                             bool shown, __u32 slot) {
     struct conn *conn = conn_of(sk);
     if (!conn || (conn->flags & FLAG_IGNORED))
         return 0;
-    __u64 now = bpf_ktime_get_ns();
+    __u64 now = time_of(tcp, egress);
+    struct task_struct *task = bpf_get_current_task_btf();
     if (!conn->role)
         name_older(sk, conn, tcp);
-    refresh_owner(sk, conn, now);
+    refresh_owner(sk, conn, task, now);
     if (conn->flags & FLAG_IGNORED)
         return 0;
     if (conn->flags & FLAG_PEER_LOCAL) {
@@ -696,7 +797,7 @@ static __always_inline int stream_operation(struct sock *sk, struct tcp_sock *tc
         conn->received = end;
     if (local || !shown)
         return 0; /* the other end tells; or the next operation's offset does */
-    send_data(sk, conn, &move);
+    send_data(sk, tcp, conn, &move, task, slot);
     return 0;
 }
 

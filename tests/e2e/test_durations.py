@@ -84,3 +84,14 @@ def test_quantiles_equal_those_of_the_servers_own_clock(agent, timed_server, tmp
     client = Histogram(e["client_duration"] for e in records.edges(port=port) if "client_duration" in e)
     assert client.count >= seen.count * 0.99
     assert client.quantile(0.5) >= seen.quantile(0.5)
+
+
+def test_no_server_takes_longer_than_its_client_waits(agent, nginx_once):
+    """In sum: a send's time is near to that at which its bytes left, and a receive's comes after it."""
+    weft = agent()
+    subprocess.run(["ab", "-q", "-k", "-n", "2000", "-c", "4", f"http://127.0.0.1:{nginx_once.port}/"], check=True,
+                   capture_output=True)
+    edges = [e for e in weft.stop().edges(port=nginx_once.port) if e["client"]["name"] == "ab"]
+    server, client = ([e[field] for e in edges if field in e] for field in ("duration", "client_duration"))
+    assert sum(h["count"] for h in server) == sum(h["count"] for h in client) == 2000
+    assert sum(h["sum"] for h in server) < sum(h["sum"] for h in client)

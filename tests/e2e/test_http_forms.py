@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -225,3 +226,54 @@ def test_a_request_that_is_never_finished_is_no_answered_call(agent, nginx):
     records = weft.stop()
     assert sum(seen(records, nginx.port).values()) == 0
     assert records.total("connects", port=nginx.port) == 1
+
+
+def answer_in_vectors(connection, turns):
+    """After each run of requests, its system calls: a vector of bytes each."""
+    for asked, vectors in turns:
+        got = b""
+        while got.count(b"\r\n\r\n") < asked:
+            got += connection.recv(65536)
+        for vector in vectors:
+            assert os.writev(connection.fileno(), vector) == sum(map(len, vector))
+
+
+def head(length, *before, status="200 OK"):
+    return "\r\n".join([f"HTTP/1.1 {status}", *before, f"Content-Length: {length}", "X: y", "", ""]).encode()
+
+
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+VECTORS = [  # requests, and what answers them
+    *[(1, [[head(2), b"ok"]])] * 5,
+    (1, [[head(2, status="404 Not Found"), b"no"]]),
+    (1, [[head(2, "Server: s"), b"ok"]]),  # the field stands elsewhere
+    (1, [[CHUNKED, b"2\r\nok\r\n0\r\n\r\n"]]),
+    (2, [[head(2), b"ok" + head(2, status="500 Sorry") + b"no"]]),
+    (3, [[head(2), b"ok" + head(2) + b"ok", head(2, status="404 Not Found"), b"no"]]),
+    (1, [[head(100000), b"b" * 100000]]),
+    (1, [[head(20), b"c" * 10], [b"c" * 9, b"c"]]),
+    (1, [[head(0)]]),
+    (1, [[head(5), b"", b"hello"]]),
+    (1, [[head(2), b"ok"]]),
+]
+
+
+def test_heads_and_bodies_in_runs_of_their_own_are_whole_answers_at_once(agent):
+    weft = agent()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client, listener.accept()[0] as server:
+            thread = threading.Thread(target=answer_in_vectors, args=(server, VECTORS))
+            thread.start()
+            for asked, vectors in VECTORS:
+                client.sendall(b"GET /a HTTP/1.1\r\nHost: x\r\n\r\n" * asked)
+                left = sum(len(part) for vector in vectors for part in vector)
+                while left:
+                    left -= len(client.recv(left))
+            thread.join()
+            records = weft.stop()  # while the connection is open, so nothing but the answers' own bytes ends them
+    assert seen(records, port) == {("GET", "/a"): sum(asked for asked, _ in VECTORS)}
+    assert errors(records, port) == NONE | {"client_error": 2, "server_error": 1}
+    assert sum(e["duration"]["count"] for e in records.edges(port=port)) == sum(asked for asked, _ in VECTORS)
+    assert sum(e["bytes"]["response"] for e in records.edges(port=port)) == sum(
+        len(part) for _, vectors in VECTORS for vector in vectors for part in vector)
