@@ -274,6 +274,6 @@ def test_heads_and_bodies_in_runs_of_their_own_are_whole_answers_at_once(agent):
             records = weft.stop()  # while the connection is open, so nothing but the answers' own bytes ends them
     assert seen(records, port) == {("GET", "/a"): sum(asked for asked, _ in VECTORS)}
     assert errors(records, port) == NONE | {"client_error": 2, "server_error": 1}
-    assert sum(e["duration"]["count"] for e in records.edges(port=port)) == sum(asked for asked, _ in VECTORS)
+    assert sum(e["duration"]["count"] for e in records.edges(port=port) if "duration" in e) == sum(asked for asked, _ in VECTORS)
     assert sum(e["bytes"]["response"] for e in records.edges(port=port)) == sum(
         len(part) for _, vectors in VECTORS for vector in vectors for part in vector)
