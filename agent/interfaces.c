@@ -748,10 +748,15 @@ static void *follow(void *context) {
     pthread_setname_np(pthread_self(), "interfaces");
     int result = start(interfaces);
     say_ready(interfaces, result);
+    /* A namespace that `ip netns` or Docker makes is mounted before anything is in it that an event could tell of. */
+    const int mounts = interfaces->options.scope == SCOPE_ALL ? open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC) : -1;
     while (!result && !stop) {
-        struct pollfd waits[] = {{mnl_socket_get_fd(interfaces->events), POLLIN, 0}, {interfaces->poke, POLLIN, 0}};
-        if (poll(waits, 2, -1) < 0)
+        struct pollfd waits[] = {
+            {mnl_socket_get_fd(interfaces->events), POLLIN, 0}, {interfaces->poke, POLLIN, 0}, {mounts, POLLPRI, 0}};
+        if (poll(waits, 3, -1) < 0)
             continue;
+        if (waits[2].revents)
+            look_around(interfaces);
         if (waits[1].revents)
             take_poke(interfaces, &stop);
         if (waits[0].revents && !stop)
@@ -760,6 +765,8 @@ static void *follow(void *context) {
         refresh_stale(interfaces);
         forget_old(interfaces);
     }
+    if (mounts >= 0)
+        close(mounts);
     detach_all(interfaces);
     spaces_done(&interfaces->spaces);
     if (interfaces->events)
