@@ -124,7 +124,7 @@ static const struct meaning {
     {"TCP_INVALID_END_SEQUENCE", DROP_OTHER, "its end lay outside of the window"},
     {"TCP_INVALID_ACK_SEQUENCE", DROP_OTHER, "it acknowledged what was never sent"},
     {"TCP_RESET", DROP_NORMAL, "it was a reset, and did its work"},
-    {"TCP_INVALID_SYN", DROP_OTHER, "it was a SYN for an open connection"},
+    {"TCP_INVALID_SYN", DROP_NORMAL, "it was a SYN, or its answer once more, for an open connection"},
     {"TCP_CLOSE", DROP_NORMAL, "its connection was closed"},
     {"TCP_FASTOPEN", DROP_OTHER, "it failed the rules of TCP Fast Open"},
     {"TCP_OLD_ACK", DROP_NORMAL, "it acknowledged what was acknowledged before"},

@@ -29,6 +29,7 @@ class Routed:
         for namespace in (self.client, self.router, self.server):
             run("ip", "netns", "add", namespace)
             run("ip", "-n", namespace, "link", "set", "lo", "up")
+            self.inside(namespace, "sysctl", "-q", "-w", "net.ipv6.conf.default.accept_dad=0")  # neighbours answer at once
         for outer, inner, link, router_link, net in ((self.client, self.router, "c0", "r0", 1), (self.server, self.router, "s0", "r1", 2)):
             run("ip", "link", "add", link, "netns", outer, "type", "veth", "peer", "name", router_link, "netns", inner)
             for namespace, name, host in ((outer, link, 2), (inner, router_link, 1)):
