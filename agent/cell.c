@@ -80,7 +80,7 @@ static size_t widest(const struct cell *cells, size_t rows, size_t columns, size
 }
 
 void table_print(const struct cell *cells, size_t rows, size_t columns, uint64_t left, FILE *out) {
-    size_t widths[TABLE_COLUMNS_MAX];
+    size_t widths[TABLE_COLUMNS_MAX] = {0};
     for (size_t column = 0; column < columns; column++)
         widths[column] = widest(cells, rows, columns, column);
     for (size_t i = 0; i < rows * columns; i++) {

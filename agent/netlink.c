@@ -62,7 +62,8 @@ static void take_message(struct answer *answer, const struct nlmsghdr *message) 
 
 int netlink_ask(struct mnl_socket *socket, struct nlmsghdr *message, mnl_cb_t callback, void *context) {
     static __thread uint32_t sequence;
-    struct answer answer = {.sequence = ++sequence, .callback = callback, .context = context};
+    sequence++;
+    struct answer answer = {.sequence = sequence, .callback = callback, .context = context};
     char buffer[ANSWER_BYTES] __attribute__((aligned(8)));
     bool dump = (message->nlmsg_flags & NLM_F_DUMP) == NLM_F_DUMP;
     message->nlmsg_flags |= dump ? NLM_F_REQUEST : NLM_F_REQUEST | NLM_F_ACK;

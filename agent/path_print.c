@@ -25,7 +25,7 @@ static bool has(const json_t *object, const char *key) {
 
 /* Names are other people's: as in a table. */
 static struct cell text_of(const json_t *object, const char *key) {
-    struct cell cell;
+    struct cell cell = {0};
     const char *text = json_string_value(json_object_get(object, key));
     cell_name(&cell, text ? text : "", WIDE);
     return cell;
@@ -60,7 +60,7 @@ static void end_red(const struct drawing *drawing) {
 
 /* 10.0.0.2:80, [fd00::2]:80, 10.0.0.2 */
 static struct cell socket_of(const json_t *object, const char *address_key, const char *port_key) {
-    struct cell cell, address = text_of(object, address_key);
+    struct cell cell = {0}, address = text_of(object, address_key);
     bool six = strchr(address.text, ':');
     cell_plain(&cell, "");
     if (*address.text)
@@ -148,7 +148,7 @@ static void draw_loss(const struct drawing *drawing, const json_t *hop) {
 /* ---- a hop ---- */
 
 static struct cell place_of(const json_t *hop) {
-    struct cell cell, interface = text_of(hop, "interface"), namespace = text_of(hop, "namespace");
+    struct cell cell = {0}, interface = text_of(hop, "interface"), namespace = text_of(hop, "namespace");
     struct cell kind = text_of(hop, "kind");
     cell_plain(&cell, "");
     if (*interface.text)
@@ -165,7 +165,7 @@ static struct cell place_of(const json_t *hop) {
 }
 
 static struct cell counts_of(const json_t *hop) {
-    struct cell cell, bytes;
+    struct cell cell = {0}, bytes = {0};
     double packets = number(hop, "packets"), segments = number(hop, "segments");
     cell_bytes(&bytes, number(hop, "bytes"));
     cell_plain(&cell, "");

@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 enum {
-    POLL_NS = 4 * 1000 * 1000,  /* between two looks while records come: 16 MiB hold far more than that */
+    POLL_NS = 4 * 1000 * 1000,   /* between two looks while records come: 16 MiB hold far more than that */
     IDLE_NS = 100 * 1000 * 1000, /* without a record for this long the consumer sleeps until it is woken */
     /* of the ring are read before the producers, who look at the consumer's position for each record, are told of it */
     TELL_PART = 16

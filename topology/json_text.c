@@ -7,7 +7,7 @@ json_t *json_text(const char *text) {
     size_t length = 0;
     if (string)
         return string;
-    for (; text[length] && length < sizeof(plain) - 1; length++)
+    for (; length < sizeof(plain) - 1 && text[length]; length++)
         plain[length] = text[length] >= 0x20 && text[length] < 0x7f ? text[length] : '?';
     plain[length] = '\0';
     return json_string(plain);

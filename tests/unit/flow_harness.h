@@ -141,10 +141,10 @@ static struct flows *new_flows(size_t limit) {
                     .hook = hook_name},
         .limit = limit,
     };
-    struct flows *flows = NULL;
-    assert_int_equal(flows_new(&options, &flows), 0);
-    flows_shown(flows, START_NS - 5000 * MS); /* the agent is older than what it sees */
-    return flows;
+    struct flows *made = NULL;
+    assert_int_equal(flows_new(&options, &made), 0);
+    flows_shown(made, START_NS - 5000 * MS); /* the agent is older than what it sees */
+    return made;
 }
 
 /* ---- tuples: "10.0.0.1:80", "[fd00::1]:80" ---- */

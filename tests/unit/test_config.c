@@ -245,8 +245,14 @@ static void interfaces_are_meant_by_patterns(void **state) {
     static const struct {
         const char *text;
         bool understood;
-    } cases[] = {{"veth*", true},    {"veth*,kind:bridge,eth0", true}, {"\"\"", true}, {"a,,b", false},
-                 {"a, b", false},    {"',a'", false},                   {"a,", false},  {"[a, b]", false},
+    } cases[] = {{"veth*", true},
+                 {"veth*,kind:bridge,eth0", true},
+                 {"\"\"", true},
+                 {"a,,b", false},
+                 {"a, b", false},
+                 {"',a'", false},
+                 {"a,", false},
+                 {"[a, b]", false},
                  {"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", false}};
     for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
         char text[128];

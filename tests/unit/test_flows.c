@@ -503,7 +503,7 @@ static void test_hostile_values(void **unused) {
     bridged();
     struct flows *flows = new_flows(64);
     uint64_t random = 88172645463325252u;
-    uint8_t noise[sizeof(struct flow_key) + sizeof(struct flow) + sizeof(struct trouble_reused)];
+    uint8_t noise[sizeof(struct flow_key) + sizeof(struct flow) + sizeof(struct trouble_reused)] = {0};
     for (int i = 0; i < 4000; i++) {
         for (size_t k = 0; k < sizeof(noise); k++) {
             random ^= random << 13, random ^= random >> 7, random ^= random << 17;

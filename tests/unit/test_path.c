@@ -421,7 +421,6 @@ static void test_mtu_without_a_word(void **unused) {
     (void)unused;
     struct talk talk = healthy();
     struct socket_view client = view_of(11, 2, CLIENT, SERVER);
-    client.retransmits = 5;
     network[5].mtu = 1400; /* veth3, in host */
     for (int narrow = 1; narrow >= 0; narrow--) {
         for (unsigned i = 0; i < 4; i++) {
