@@ -52,15 +52,15 @@ static void describe(FILE *out) {
 
 static void print_program(const struct live_program *program) {
     const char *state = program->attached ? "attached" : program->needed ? "missing" : "not needed";
-    printf("%-18s %-10s %s\n", program->name, state, program->purpose);
+    printf("%-22s %-10s %s\n", program->name, state, program->purpose);
     if (program->reason[0])
-        printf("%-18s %-10s why: %s\n", "", "", program->reason);
+        printf("%-22s %-10s why: %s\n", "", "", program->reason);
     if (program->needed && !program->attached)
-        printf("%-18s %-10s cost: %s\n", "", "", program->cost);
+        printf("%-22s %-10s cost: %s\n", "", "", program->cost);
 }
 
 static void print_row(const char *name, const char *text) {
-    printf("%-18s %s\n", name, text);
+    printf("%-22s %s\n", name, text);
 }
 
 static void print_symbols(void) {
@@ -196,7 +196,7 @@ static void print_agent(const char *socket) {
 static void print_programs(const struct live *live, const struct packet_side *side) {
     size_t count;
     const struct live_program *programs = live_programs(live, &count);
-    printf("sends and receives are seen by %s\n\n%-18s %-10s %s\n", live_path(live), "program", "state",
+    printf("sends and receives are seen by %s\n\n%-22s %-10s %s\n", live_path(live), "program", "state",
            "what it is for");
     for (size_t i = 0; i < count; i++)
         print_program(&programs[i]);

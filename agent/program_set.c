@@ -27,7 +27,8 @@ static void keep_last_line(char *log, char *ret_line, size_t size) {
         return;
     *end = '\0';
     char *line = strrchr(log, '\n');
-    snprintf(ret_line, size, "%s", line ? line + 1 : log);
+    if (line) /* else the verifier had nothing to say: it was refused before */
+        snprintf(ret_line, size, "%s", line + 1);
 }
 
 static void remember(char *text) {

@@ -152,8 +152,9 @@ static int add_threads(scmp_filter_ctx filter) {
 
 /* Into other network namespaces, where that was asked for; into any other kind, never. */
 static int add_namespaces(scmp_filter_ctx filter, bool enters) {
-    struct scmp_arg_cmp network = SCMP_A1_64(SCMP_CMP_EQ, CLONE_NEWNET);
-    struct scmp_arg_cmp less = SCMP_A1_64(SCMP_CMP_LT, CLONE_NEWNET), more = SCMP_A1_64(SCMP_CMP_GT, CLONE_NEWNET);
+    struct scmp_arg_cmp network = {.arg = 1, .op = SCMP_CMP_EQ, .datum_a = CLONE_NEWNET};
+    struct scmp_arg_cmp less = {.arg = 1, .op = SCMP_CMP_LT, .datum_a = CLONE_NEWNET};
+    struct scmp_arg_cmp more = {.arg = 1, .op = SCMP_CMP_GT, .datum_a = CLONE_NEWNET};
     if (!enters)
         return seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, SCMP_SYS(setns), 0);
     int result = seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, SCMP_SYS(setns), 1, &network);

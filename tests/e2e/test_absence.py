@@ -11,6 +11,9 @@ from conftest import ROOT
 WEFT = ROOT / "build" / "release" / "tests" / "absence" / "weft_absence"
 OPTIONAL = ["tcp_state_nested", "stamp_socket", "socket_released", "socket_bound4", "socket_bound6", "send_peer4", "send_peer6", "receive_peer4", "receive_peer6",
             "process_exec", "cgroup_made", "seed_owners", "seed_connections", "seed_datagrams"]
+PACKETS = {"packet_ingress", "packet_egress", "sweep", "packet_dropped", "segment_retransmitted", "syn_ack_retransmitted", "reset_sent",
+           "reset_received"}
+SOCKETS = {"owned_sockets", "held_sockets"}  # the second stands in for the first, which some kernels refuse
 REQUESTS = 300
 
 
@@ -47,7 +50,7 @@ def test_without_an_optional_program_calls_are_still_seen(absent, agent, nginx, 
     absent(program)
     said = check()
     assert said.returncode == 0
-    assert {name for name, state in states(said.stdout).items() if state == "missing"} == {program}
+    assert {name for name, state in states(said.stdout).items() if state == "missing"} - SOCKETS == {program}
     assert re.search(rf"^{program} +missing .+\n +why: .+\n +cost: .+\n", said.stdout, re.M)
     assert calls_seen(agent, nginx) == (REQUESTS, {("ab", "nginx")})
 
@@ -55,7 +58,7 @@ def test_without_an_optional_program_calls_are_still_seen(absent, agent, nginx, 
 @pytest.mark.parametrize("nginx", [1], indirect=True)
 def test_without_any_optional_program_calls_are_still_seen(absent, agent, nginx):
     absent(*OPTIONAL)
-    assert {name for name, state in states(check().stdout).items() if state == "missing"} == set(OPTIONAL)
+    assert {name for name, state in states(check().stdout).items() if state == "missing"} - SOCKETS == set(OPTIONAL)
     assert calls_seen(agent, nginx) == (REQUESTS, {("ab", "nginx")})
 
 
@@ -74,4 +77,5 @@ def test_without_an_essential_program_weft_names_it_and_ends(absent, programs, c
 def test_the_names_here_are_those_of_the_program():
     said = states(check().stdout)
     essential = {"tcp_state", "socket_send", "socket_receive"}
-    assert {name for name, state in said.items() if state != "not needed"} == set(OPTIONAL) | essential
+    assert {name for name, state in said.items() if state != "not needed"} - SOCKETS == set(OPTIONAL) | PACKETS | essential
+    assert "attached" in (said["owned_sockets"], said["held_sockets"])
