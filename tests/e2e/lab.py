@@ -71,6 +71,7 @@ class Lab:
             run("ip", "netns", "add", netns)
             self.namespaces.append(netns)
             run("ip", "-n", netns, "link", "set", "lo", "up")
+            self.within(netns, "sysctl", "-qw", "net.ipv6.conf.default.accept_dad=0")  # neighbours answer at once
         self.ip(self.r, "link add br0 type bridge")
         for netns, port, last in ((self.a, "va", 2), (self.b, "vb", 3)):
             self.ip(self.r, f"link add {port} type veth peer name eth0 netns {netns}")
